@@ -1,0 +1,94 @@
+/* arena.c - scratch memory taken and given back in stack order. */
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "arith.h"
+
+enum { alignment = 64, smallest_block = 1 << 20 };
+
+struct akin_arena_block {
+    struct akin_arena_block *below;
+    size_t capacity; /* bytes after the header, which takes `alignment` bytes */
+    size_t used;
+};
+
+void akin_arena_init(akin_arena *arena)
+{
+    *arena = (akin_arena){ 0 };
+}
+
+static void free_list(struct akin_arena_block *block)
+{
+    while (block != NULL) {
+        struct akin_arena_block *below = block->below;
+        free(block);
+        block = below;
+    }
+}
+
+void akin_arena_clear(akin_arena *arena)
+{
+    free_list(arena->current);
+    free_list(arena->spare);
+    akin_arena_init(arena);
+}
+
+/* A block of at least `bytes`: the spare one when it is large enough, else a new one. Spare blocks
+ * that are too small are freed: sizes repeat, so the set settles after the first pass. */
+static struct akin_arena_block *block_for(akin_arena *arena, size_t bytes)
+{
+    while (arena->spare != NULL) {
+        struct akin_arena_block *block = arena->spare;
+        arena->spare = block->below;
+        if (block->capacity >= bytes)
+            return block;
+        free(block);
+    }
+    size_t capacity = akin_max(bytes, smallest_block), total;
+    if (!akin_add(capacity, alignment, &total))
+        return NULL;
+    struct akin_arena_block *block = aligned_alloc(alignment, total);
+    if (block != NULL)
+        block->capacity = capacity;
+    return block;
+}
+
+void *akin_arena_take(akin_arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!akin_mul(count, size, &bytes) || bytes > SIZE_MAX - 2 * alignment)
+        return NULL;
+    bytes = akin_round_up(akin_max(bytes, 1), alignment);
+    struct akin_arena_block *block = arena->current;
+    if (block == NULL || bytes > block->capacity - block->used) {
+        block = block_for(arena, bytes);
+        if (block == NULL)
+            return NULL;
+        block->used = 0;
+        block->below = arena->current;
+        arena->current = block;
+    }
+    void *out = (char *)block + alignment + block->used;
+    block->used += bytes;
+    return out;
+}
+
+akin_arena_mark akin_arena_now(const akin_arena *arena)
+{
+    struct akin_arena_block *block = arena->current;
+    return (akin_arena_mark){ block, block != NULL ? block->used : 0 };
+}
+
+void akin_arena_release(akin_arena *arena, akin_arena_mark mark)
+{
+    while (arena->current != mark.block) {
+        struct akin_arena_block *block = arena->current;
+        arena->current = block->below;
+        block->below = arena->spare;
+        arena->spare = block;
+    }
+    if (arena->current != NULL)
+        arena->current->used = mark.used;
+}

@@ -1,0 +1,117 @@
+/* json.c - JSON from untrusted files, through jansson. */
+#include "json.h"
+
+#include <math.h>
+
+#include "buffer.h"
+#include "file.h"
+
+akin_status akin_json_parse(const void *bytes, size_t size, const char *path, json_t **out,
+                            akin_error *err)
+{
+    json_error_t why;
+    *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
+    if (*out != NULL)
+        return AKIN_OK;
+    if (json_error_code(&why) == json_error_out_of_memory)
+        return akin_fail_nomem(err, "JSON", 0);
+    return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d", why.text,
+                     why.line, why.column);
+}
+
+akin_status akin_json_read(const char *path, size_t max, json_t **out, akin_error *err)
+{
+    akin_buffer text;
+    *out = NULL;
+    akin_status status = akin_file_read(path, "JSON file", max, &text, err);
+    if (status != AKIN_OK)
+        return status;
+    status = akin_json_parse(text.data, text.size, path, out, err);
+    akin_buffer_clear(&text);
+    if (status == AKIN_OK && !json_is_object(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        status = akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
+    }
+    return status;
+}
+
+/* The value of a field, NULL when it is absent or null. */
+static json_t *field_of(const json_t *object, const char *field)
+{
+    json_t *value = json_object_get(object, field);
+    return json_is_null(value) ? NULL : value;
+}
+
+static akin_status wrong(akin_error *err, const char *path, const char *where, const char *field,
+                         const char *expected)
+{
+    return akin_fail(err, AKIN_E_CONFIG, path, "field '%s%s%s' must be %s", where != NULL ? where : "",
+                     where != NULL ? "." : "", field, expected);
+}
+
+akin_status akin_json_int(const json_t *object, const char *path, const char *where, const char *field,
+                          int64_t min, int64_t max, int64_t *io, akin_error *err)
+{
+    const json_t *value = field_of(object, field);
+    if (value == NULL)
+        return AKIN_OK;
+    if (!json_is_integer(value))
+        return wrong(err, path, where, field, "an integer");
+    int64_t n = json_integer_value(value);
+    if (n < min || n > max)
+        return akin_fail(err, AKIN_E_CONFIG, path,
+                         "field '%s%s%s' is %lld; it must lie between %lld and %lld",
+                         where != NULL ? where : "", where != NULL ? "." : "", field, (long long)n,
+                         (long long)min, (long long)max);
+    *io = n;
+    return AKIN_OK;
+}
+
+akin_status akin_json_number(const json_t *object, const char *path, const char *where,
+                             const char *field, double *io, akin_error *err)
+{
+    const json_t *value = field_of(object, field);
+    if (value == NULL)
+        return AKIN_OK;
+    if (!json_is_number(value) || !isfinite(json_number_value(value)))
+        return wrong(err, path, where, field, "a finite number");
+    *io = json_number_value(value);
+    return AKIN_OK;
+}
+
+akin_status akin_json_bool(const json_t *object, const char *path, const char *where, const char *field,
+                           bool *io, akin_error *err)
+{
+    const json_t *value = field_of(object, field);
+    if (value == NULL)
+        return AKIN_OK;
+    if (!json_is_boolean(value))
+        return wrong(err, path, where, field, "true or false");
+    *io = json_is_true(value);
+    return AKIN_OK;
+}
+
+akin_status akin_json_text(const json_t *object, const char *path, const char *where, const char *field,
+                           const char **io, akin_error *err)
+{
+    const json_t *value = field_of(object, field);
+    if (value == NULL)
+        return AKIN_OK;
+    if (!json_is_string(value))
+        return wrong(err, path, where, field, "a string");
+    *io = json_string_value(value);
+    return AKIN_OK;
+}
+
+akin_status akin_json_object(const json_t *object, const char *path, const char *where,
+                             const char *field, const json_t **io, akin_error *err)
+{
+    const json_t *value = field_of(object, field);
+    if (value == NULL)
+        return AKIN_OK;
+    if (!json_is_object(value))
+        return wrong(err, path, where, field, "an object");
+    *io = value;
+    return AKIN_OK;
+}

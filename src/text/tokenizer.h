@@ -1,0 +1,38 @@
+/* tokenizer.h - UTF-8 to exactly the ids that Hugging Face's CLIPTokenizer gives.
+ *
+ * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3. Reads tokenizer.json, else
+ * vocab.json + merges.txt, with tokenizer_config.json and special_tokens_map.json as the reference
+ * uses them. Byte-level BPE of CLIP's kind only; another kind is refused by name.
+ */
+#ifndef AKIN_TEXT_TOKENIZER_H
+#define AKIN_TEXT_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Immutable after open: share freely. */
+typedef struct akin_tokenizer akin_tokenizer;
+
+/* Reads the tokenizer files of a model folder. */
+akin_status akin_tokenizer_open(akin_tokenizer **out, const char *folder, akin_error *err);
+void akin_tokenizer_close(akin_tokenizer *tokenizer); /* takes NULL */
+
+/* Largest id + 1, over vocabulary and added tokens. */
+int32_t akin_tokenizer_size(const akin_tokenizer *tokenizer);
+
+/* model_max_length of tokenizer_config.json; 0 when it names none. */
+int32_t akin_tokenizer_max_length(const akin_tokenizer *tokenizer);
+
+/* Tokenises text[0..size), start and end tokens included, cut as the reference cuts: at most
+ * max_tokens (>= 2) ids, the end token last. ids has room for max_tokens; *count gets how many were
+ * written, *cut (may be NULL) whether something was left out. Never pads.
+ * AKIN_E_UTF8 with the byte offset when text is not UTF-8; AKIN_E_LIMIT past 16 MiB. Time is at most
+ * n log n in the size, for hostile text too. */
+akin_status akin_tokenizer_encode(const akin_tokenizer *tokenizer, const char *text, size_t size,
+                                  int32_t max_tokens, int32_t *ids, int32_t *count, bool *cut,
+                                  akin_error *err);
+
+#endif
