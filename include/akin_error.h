@@ -57,7 +57,7 @@ typedef struct akin_error {
 } akin_error;
 
 /* The symbolic name of a status, "tensor-missing" for AKIN_E_TENSOR_MISSING. Static; never NULL. */
-const char *akin_status_name(akin_status status);
+__attribute__((visibility("default"))) const char *akin_status_name(akin_status status);
 
 #ifdef __cplusplus
 }

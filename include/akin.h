@@ -1,0 +1,191 @@
+/* akin.h - text and pictures in one vector space: the whole public interface of libakin.
+ *
+ *     akin_model *model;                      immutable after open: share it between threads freely
+ *     akin_session *session;                  scratch memory and threads: one thread at a time
+ *     float vectors[2 * 512];
+ *     const char *texts[] = { "a photo of a cat", "a red car" };
+ *
+ *     akin_model_open(&model, "clip-vit-base-patch32", NULL, &err);
+ *     akin_session_new(&session, model, NULL, &err);
+ *     akin_embed_texts(session, texts, NULL, 2, 0, vectors, 2 * 512, &err);
+ *
+ * Every call that can fail returns an akin_status and fills in the caller's akin_error (which may be
+ * NULL). The library never prints, never exits, installs no signal handler and never calls
+ * setlocale. Options structs begin with their size: initialise with AKIN_..._OPTIONS_INIT, so that a
+ * program compiled against an older header keeps its meaning. Every close and free takes NULL.
+ */
+#ifndef AKIN_H
+#define AKIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "akin_error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(AKIN_BUILDING)
+#define AKIN_API __attribute__((visibility("default")))
+#else
+#define AKIN_API
+#endif
+
+/* "0.1.0". Static. */
+AKIN_API const char *akin_version(void);
+
+/* The instruction set that kernels are taken from: the best this processor runs, or the one that
+ * the environment variable AKIN_CPU names. Unknown or not supported here: AKIN_E_ARGUMENT with the
+ * list. *name is static. */
+AKIN_API akin_status akin_isa(const char **name, akin_error *err);
+
+/* ---- Model ---------------------------------------------------------------------------------- */
+
+typedef struct akin_model akin_model;
+
+typedef enum akin_precision {
+    AKIN_PRECISION_AUTO = 0, /* bf16 where akin has a kernel for the processor's own bf16 products,
+                                f32 elsewhere */
+    AKIN_PRECISION_F32 = 1,  /* raw outputs within 1e-4 relative of the PyTorch reference */
+    AKIN_PRECISION_BF16 = 2  /* bf16 products, f32 sums: cosine to the reference at least 0.9999 */
+} akin_precision;
+
+/* What of a model to load. A query needs no picture tower, `akin tokenize` needs no weights. */
+enum {
+    AKIN_PART_TOKENIZER = 1,
+    AKIN_PART_PREPROCESS = 2,
+    AKIN_PART_TEXT = 4 | AKIN_PART_TOKENIZER,
+    AKIN_PART_IMAGE = 8 | AKIN_PART_PREPROCESS,
+    AKIN_PART_ALL = AKIN_PART_TEXT | AKIN_PART_IMAGE
+};
+
+typedef struct akin_model_options {
+    size_t size;
+    akin_precision precision;
+    unsigned parts;   /* AKIN_PART_... or'ed; 0: all */
+    const char *form; /* "hf"; NULL: found out */
+    int threads;      /* to load with; 0: as many processors as this process may use */
+} akin_model_options;
+#define AKIN_MODEL_OPTIONS_INIT { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0 }
+
+/* Opens the model in folder `path`. Of the weights file every tensor's name and shape is checked,
+ * whatever the parts; values are read for the parts asked for. options may be NULL. */
+AKIN_API akin_status akin_model_open(akin_model **out, const char *path,
+                                     const akin_model_options *options, akin_error *err);
+AKIN_API void akin_model_close(akin_model *model);
+
+/* Strings are borrowed from the model. */
+typedef struct akin_model_info {
+    size_t size;
+    const char *family;     /* "clip" */
+    const char *form;       /* "hf" */
+    const char *weights;    /* path of the weights file or shard index; "" when no tower is loaded */
+    const char *isa;        /* "avx2" */
+    const char *precision;  /* "f32", "bf16" */
+    const char *activation; /* "quick_gelu", "gelu", ... */
+    const char *pooling;    /* "first-eos" or "argmax" */
+    int64_t parameters;     /* of the whole checkpoint; 0 when no tower is loaded */
+    int dimensions;         /* of an embedding */
+    int image_height, image_width;
+    int patch;
+    int text_tokens;        /* longest text, start and end tokens included */
+    int vocabulary;
+    int vision_width, vision_layers, vision_heads, vision_hidden;
+    int text_width, text_layers, text_heads, text_hidden;
+    double logit_scale;     /* exp() of the stored parameter: what multiplies a cosine */
+} akin_model_info;
+#define AKIN_MODEL_INFO_INIT { .size = sizeof(akin_model_info) }
+
+/* Fills in the fields that fit in info->size. */
+AKIN_API akin_status akin_model_describe(const akin_model *model, akin_model_info *info,
+                                         akin_error *err);
+
+/* ---- Session -------------------------------------------------------------------------------- */
+
+typedef struct akin_session akin_session;
+
+typedef struct akin_session_options {
+    size_t size;
+    int threads;            /* 0: as many processors as this process may use */
+    size_t max_file_bytes;  /* largest picture file read; 0: 256 MiB */
+    size_t max_memory_bytes; /* most memory one picture may need; 0: 2 GiB */
+    /* Called on the calling thread with a line about something that was done but that a person
+     * should know: a text was cut. NULL: not told. */
+    void (*warn)(void *context, const char *message);
+    void *warn_context;
+} akin_session_options;
+#define AKIN_SESSION_OPTIONS_INIT { sizeof(akin_session_options), 0, 0, 0, NULL, NULL }
+
+/* The model must outlive the session. */
+AKIN_API akin_status akin_session_new(akin_session **out, const akin_model *model,
+                                      const akin_session_options *options, akin_error *err);
+AKIN_API void akin_session_free(akin_session *session);
+
+/* ---- Embedding ------------------------------------------------------------------------------ */
+
+/* Embeddings are rows of out, float32 [count, dimensions], L2-normalised unless AKIN_RAW. `capacity`
+ * is in floats. A row does not depend on its neighbours, on their number or on the thread count. */
+enum { AKIN_RAW = 1 };
+
+/* texts[i] is sizes[i] bytes of UTF-8; sizes NULL: NUL-terminated. A text longer than the model
+ * takes is cut as the reference cuts it, and told through the session's warn. */
+AKIN_API akin_status akin_embed_texts(akin_session *session, const char *const *texts,
+                                      const size_t *sizes, size_t count, unsigned flags, float *out,
+                                      size_t capacity, akin_error *err);
+
+/* A picture: a file's path, or its bytes (then path is only for messages and may be NULL). */
+typedef struct akin_picture_input {
+    const char *path;
+    const void *bytes;
+    size_t size;
+} akin_picture_input;
+
+/* errors: NULL, and the first picture that fails fails the call; or [count], and each picture fails
+ * or succeeds by itself (errors[i].code; the row of a failed one is zero) while the call reports only
+ * what concerns them all. */
+AKIN_API akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures,
+                                         size_t count, unsigned flags, float *out, size_t capacity,
+                                         akin_error *errors, akin_error *err);
+
+/* Pixels as akin_preprocess makes them, [count, 3, image_height, image_width]. */
+AKIN_API akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count,
+                                       unsigned flags, float *out, size_t capacity, akin_error *err);
+
+/* ---- What the model really sees ------------------------------------------------------------- */
+
+/* Token ids of a text, start and end included, cut to the model's length (then *cut, may be NULL,
+ * is true), never padded. `capacity` of ids: the model's text_tokens is always enough. */
+AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, size_t size, int32_t *ids,
+                                   size_t capacity, size_t *count, bool *cut, akin_error *err);
+
+/* The tensor of a picture, float32 [3, *height, *width]; 3 * image_height * image_width floats. */
+AKIN_API akin_status akin_preprocess(akin_session *session, const akin_picture_input *picture,
+                                     float *out, size_t capacity, int *height, int *width,
+                                     akin_error *err);
+
+/* ---- Zero-shot classification --------------------------------------------------------------- */
+
+/* A named set of templates with one "{}" each: "openai-80" (the ImageNet ensemble), "openai-7" (its
+ * published subset), "simple" ("a photo of a {}"). Static. AKIN_E_ARGUMENT lists the names. */
+AKIN_API akin_status akin_templates(const char *name, const char *const **templates, size_t *count,
+                                    akin_error *err);
+
+/* One unit vector a label, out [label_count, dimensions]: each template is filled in, embedded and
+ * normalised; the mean over templates is normalised again. A template without exactly one "{}" is
+ * AKIN_E_ARGUMENT. */
+AKIN_API akin_status akin_embed_labels(akin_session *session, const char *const *labels,
+                                       size_t label_count, const char *const *templates,
+                                       size_t template_count, float *out, size_t capacity,
+                                       akin_error *err);
+
+/* Probabilities of labels for a unit picture vector: softmax(logit_scale * cosine), out [label_count].
+ * labels: [label_count, dimensions], as akin_embed_labels makes them. */
+AKIN_API akin_status akin_classify(const akin_model *model, const float *picture, const float *labels,
+                                   size_t label_count, float *out, size_t capacity, akin_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
