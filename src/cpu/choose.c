@@ -1,0 +1,92 @@
+/* choose.c - which table of kernels runs here. Compiled without instruction-set flags, so that it is
+ * safe on the oldest processor. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/kernels.h"
+
+#if defined(__x86_64__)
+static const char *lacks_avx2(void)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2"))
+        return "AVX2";
+    return __builtin_cpu_supports("fma") ? NULL : "FMA";
+}
+
+/* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
+static const char *lacks_avx512(void)
+{
+    __builtin_cpu_init();
+    if (lacks_avx2() != NULL)
+        return lacks_avx2();
+    if (!__builtin_cpu_supports("avx512f"))
+        return "AVX-512 F";
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl")
+               ? NULL
+               : "AVX-512 BW, DQ or VL";
+}
+#else
+static const char *wrong_architecture(void)
+{
+    return "an x86-64 processor";
+}
+#endif
+
+static const char *lacks_nothing(void)
+{
+    return NULL;
+}
+
+struct isa {
+    const char *name;
+    const akin_kernels *kernels;
+    const char *(*lacks)(void);
+};
+
+static const struct isa sets[] = {
+    { "scalar", &akin_kernels_scalar, lacks_nothing },
+#if defined(__x86_64__)
+    { "avx2", &akin_kernels_avx2, lacks_avx2 },
+    { "avx512", &akin_kernels_avx512, lacks_avx512 },
+#else
+    { "avx2", NULL, wrong_architecture },
+    { "avx512", NULL, wrong_architecture },
+#endif
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+size_t akin_isa_count(void)
+{
+    return SETS;
+}
+
+akin_isa_entry akin_isa_at(size_t i)
+{
+    return (akin_isa_entry){ sets[i].name, sets[i].kernels, sets[i].lacks() };
+}
+
+akin_status akin_kernels_choose(const char *name, const akin_kernels **out, akin_error *err)
+{
+    char runs[128] = "";
+    size_t length = 0;
+    *out = NULL;
+    for (size_t i = 0; i < SETS; i++) {
+        if (sets[i].lacks() != NULL)
+            continue;
+        length += (size_t)snprintf(runs + length, sizeof runs - length, "%s%s", length != 0 ? ", " : "",
+                                   sets[i].name);
+        if (name == NULL || *name == '\0' || strcmp(name, sets[i].name) == 0)
+            *out = sets[i].kernels; /* slowest first: the last that fits is the best */
+    }
+    if (*out != NULL)
+        return AKIN_OK;
+    for (size_t i = 0; i < SETS; i++)
+        if (strcmp(name, sets[i].name) == 0)
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                             "AKIN_CPU=%s: this processor lacks %s; it runs: %s", name,
+                             sets[i].lacks(), runs);
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                     "AKIN_CPU=%s: unknown instruction set; this processor runs: %s", name, runs);
+}

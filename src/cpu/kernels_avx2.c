@@ -1,0 +1,62 @@
+/* kernels_avx2.c - AVX2 and FMA (Haswell 2013, Zen 2017 and later). */
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "cpu/kernels.h"
+
+#define ISA avx2
+#define LANES 8
+#define TILE_ROWS 6 /* 12 sums + 2 right + 1 left of 16 registers */
+
+typedef __m256 vf;
+
+#define INLINE_OP static inline __attribute__((always_inline))
+
+/* All ones in the first n lanes: a window into eight ones and eight zeros. */
+INLINE_OP __m256i first_lanes(int n)
+{
+    static const int32_t window[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+    return _mm256_loadu_si256((const __m256i *)(const void *)(window + 8 - n));
+}
+
+INLINE_OP vf vf_set1(float s) { return _mm256_set1_ps(s); }
+INLINE_OP vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
+INLINE_OP void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE_OP vf vf_load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+INLINE_OP void vf_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+INLINE_OP vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+INLINE_OP vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+INLINE_OP vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+INLINE_OP vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+INLINE_OP vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE_OP vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE_OP vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE_OP vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+INLINE_OP vf vf_copysign(vf magnitude, vf sign)
+{
+    return _mm256_or_ps(magnitude, _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+}
+INLINE_OP vf vf_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE_OP vf vf_pow2(vf n)
+{
+    __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+}
+INLINE_OP vf vf_select_lt(vf a, vf b, vf x, vf y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+INLINE_OP float vf_sum(vf a)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+INLINE_OP float vf_max_of(vf a)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+#include "cpu/vector_kernels.h"

@@ -1,0 +1,275 @@
+/* vector_kernels.h - the kernels over abstract vectors; included once by each instruction set's file.
+ *
+ * The including file defines
+ *     ISA               suffix of its functions and (quoted) its table's name
+ *     LANES             floats in a vector
+ *     TILE_ROWS         rows of a matrix-product tile; 2 * TILE_ROWS + 3 vectors fit its registers
+ *     vf                the vector type
+ *     vf_set1(s), vf_load(p), vf_store(p, v)          unaligned
+ *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; rest load as 0
+ *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min
+ *     vf_fma(a, b, c)   a * b + c, one rounding
+ *     vf_abs(a), vf_copysign(magnitude, sign)
+ *     vf_round(a)       to the nearest integer, ties to even
+ *     vf_pow2(n)        2^n for an integral n in [-126, 127]
+ *     vf_select_lt(a, b, x, y)                        a < b ? x : y
+ *     vf_sum(a), vf_max_of(a)                         across lanes, in an order fixed by the set
+ *
+ * Coefficients: tools/oracle/polynomials.py, which also measures the errors quoted here.
+ */
+#include <math.h>
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define KERNEL(name) JOIN(name, ISA)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+#define TILE_COLS (2 * LANES)
+#define INLINE static inline __attribute__((always_inline))
+
+/* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3 the
+ * result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
+INLINE vf exp_vf(vf x)
+{
+    x = vf_max(x, vf_set1(-87.33654f));
+    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
+    vf r = vf_fma(n, vf_set1(-0.693359375f), x); /* ln2 in two parts, the first exact in 10 bits */
+    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
+    vf p = vf_set1(0.00139450746f);
+    p = vf_fma(p, r, vf_set1(0.00836323288f));
+    p = vf_fma(p, r, vf_set1(0.041666271f));
+    p = vf_fma(p, r, vf_set1(0.166665767f));
+    p = vf_fma(p, r, vf_set1(0.500000009f));
+    p = vf_add(vf_fma(p, vf_mul(r, r), r), vf_set1(1.0f));
+    return vf_mul(p, vf_pow2(n));
+}
+
+/* 1 / (1 + exp(-x)). */
+INLINE vf sigmoid_vf(vf x)
+{
+    vf e = exp_vf(vf_min(vf_sub(vf_set1(0.0f), x), vf_set1(87.0f)));
+    return vf_div(vf_set1(1.0f), vf_add(vf_set1(1.0f), e));
+}
+
+/* erf(x): x + x p(x^2) for |x| < 1, else 1 - exp(-q(|x|)); largest absolute error 1 ulp of 1. */
+INLINE vf erf_vf(vf x)
+{
+    vf t = vf_min(vf_abs(x), vf_set1(4.0f)); /* erf(4) is 1 in float32 */
+    vf s = vf_mul(t, t);
+    vf p = vf_set1(7.87587506e-05f);
+    p = vf_fma(p, s, vf_set1(-0.000801686429f));
+    p = vf_fma(p, s, vf_set1(0.00518908742f));
+    p = vf_fma(p, s, vf_set1(-0.026854212f));
+    p = vf_fma(p, s, vf_set1(0.112835947f));
+    p = vf_fma(p, s, vf_set1(-0.376126267f));
+    p = vf_fma(p, s, vf_set1(0.128379166f));
+    vf small = vf_fma(p, t, t);
+    vf q = vf_set1(-1.63715141e-06f);
+    q = vf_fma(q, t, vf_set1(4.60580427e-05f));
+    q = vf_fma(q, t, vf_set1(-0.000596805626f));
+    q = vf_fma(q, t, vf_set1(0.00475959629f));
+    q = vf_fma(q, t, vf_set1(-0.026421136f));
+    q = vf_fma(q, t, vf_set1(0.110080083f));
+    q = vf_fma(q, t, vf_set1(0.631826052f));
+    q = vf_fma(q, t, vf_set1(1.13023343f));
+    q = vf_fma(q, t, vf_set1(-0.00032013805f));
+    vf large = vf_sub(vf_set1(1.0f), exp_vf(vf_sub(vf_set1(0.0f), q)));
+    return vf_copysign(vf_select_lt(t, vf_set1(1.0f), small, large), x);
+}
+
+INLINE vf activate_vf(akin_activation activation, vf x)
+{
+    switch (activation) {
+    case AKIN_ACT_NONE: return x;
+    case AKIN_ACT_QUICK_GELU: return vf_mul(x, sigmoid_vf(vf_mul(x, vf_set1(1.702f))));
+    case AKIN_ACT_GELU: {
+        vf half = vf_mul(x, vf_set1(0.5f));
+        return vf_fma(half, erf_vf(vf_mul(x, vf_set1(0.70710678118654752f))), half);
+    }
+    case AKIN_ACT_GELU_TANH: {
+        /* 0.5 (1 + tanh(u)) = sigmoid(2u) */
+        vf u = vf_mul(x, vf_fma(vf_mul(x, x), vf_set1(0.044715f), vf_set1(1.0f)));
+        return vf_mul(x, sigmoid_vf(vf_mul(u, vf_set1(2.0f * 0.79788456080286536f))));
+    }
+    case AKIN_ACT_SILU: return vf_mul(x, sigmoid_vf(x));
+    }
+    return x;
+}
+
+/* `rows` is a constant at each call, so that the loops unroll and the sums stay in registers. */
+INLINE void tile_rows_f32(const int rows, const float *left, const float *right, size_t k, float *c,
+                          size_t ldc, bool accumulate)
+{
+    vf sum[TILE_ROWS][2];
+    for (int i = 0; i < rows; i++) {
+        sum[i][0] = accumulate ? vf_load(c + (size_t)i * ldc) : vf_set1(0.0f);
+        sum[i][1] = accumulate ? vf_load(c + (size_t)i * ldc + LANES) : vf_set1(0.0f);
+    }
+    for (size_t p = 0; p < k; p++) {
+        vf r0 = vf_load(right), r1 = vf_load(right + LANES);
+#if defined(__clang__)
+#pragma unroll
+#else
+#pragma GCC unroll 16
+#endif
+        for (int i = 0; i < rows; i++) {
+            vf l = vf_set1(left[i]);
+            sum[i][0] = vf_fma(l, r0, sum[i][0]);
+            sum[i][1] = vf_fma(l, r1, sum[i][1]);
+        }
+        left += TILE_ROWS;
+        right += TILE_COLS;
+    }
+    for (int i = 0; i < rows; i++) {
+        vf_store(c + (size_t)i * ldc, sum[i][0]);
+        vf_store(c + (size_t)i * ldc + LANES, sum[i][1]);
+    }
+}
+
+static void KERNEL(matmul_tile_f32)(const float *left, const float *right, size_t k, float *c, size_t ldc,
+                                    int rows, bool accumulate)
+{
+#define CASE(n)                                                            \
+    case n:                                                                \
+        tile_rows_f32(n, left, right, k, c, ldc, accumulate);              \
+        break
+    switch (rows) {
+    CASE(1); CASE(2); CASE(3); CASE(4); CASE(5); CASE(6);
+#if TILE_ROWS > 6
+    CASE(7); CASE(8); CASE(9); CASE(10); CASE(11); CASE(12); CASE(13); CASE(14);
+#endif
+    }
+#undef CASE
+}
+
+INLINE void finish_row_f32(const float *c, const float *bias, akin_activation activation,
+                           const float *residual, float *out, size_t cols)
+{
+    size_t j = 0;
+    for (; j + LANES <= cols; j += LANES) {
+        vf x = vf_load(c + j);
+        if (bias != NULL)
+            x = vf_add(x, vf_load(bias + j));
+        x = activate_vf(activation, x);
+        if (residual != NULL)
+            x = vf_add(x, vf_load(residual + j));
+        vf_store(out + j, x);
+    }
+    if (j < cols) {
+        int n = (int)(cols - j);
+        vf x = vf_load_n(c + j, n);
+        if (bias != NULL)
+            x = vf_add(x, vf_load_n(bias + j, n));
+        x = activate_vf(activation, x);
+        if (residual != NULL)
+            x = vf_add(x, vf_load_n(residual + j, n));
+        vf_store_n(out + j, x, n);
+    }
+}
+
+static void KERNEL(finish_f32)(const float *c, size_t ldc, const akin_epilogue *e, float *out, size_t ldo,
+                               int rows, size_t cols)
+{
+    for (size_t i = 0; i < (size_t)rows; i++) {
+        const float *residual = e->residual != NULL ? e->residual + i * e->ldr : NULL;
+        /* One copy of the loop an activation: the test is made once a row, not once a vector. */
+        switch (e->activation) {
+#define CASE(a)                                                                        \
+    case a:                                                                            \
+        finish_row_f32(c + i * ldc, e->bias, a, residual, out + i * ldo, cols);        \
+        break
+        CASE(AKIN_ACT_NONE);
+        CASE(AKIN_ACT_QUICK_GELU);
+        CASE(AKIN_ACT_GELU);
+        CASE(AKIN_ACT_GELU_TANH);
+        CASE(AKIN_ACT_SILU);
+#undef CASE
+        }
+    }
+}
+
+static void KERNEL(layernorm_f32)(const float *x, const float *weight, const float *bias, float eps,
+                                  float *y, size_t n)
+{
+    const size_t whole = n - n % LANES;
+    const int rest = (int)(n - whole);
+    vf sum = vf_set1(0.0f);
+    for (size_t i = 0; i < whole; i += LANES)
+        sum = vf_add(sum, vf_load(x + i));
+    if (rest != 0)
+        sum = vf_add(sum, vf_load_n(x + whole, rest));
+    const float mean = vf_sum(sum) / (float)n;
+    const vf mean_v = vf_set1(mean);
+
+    vf squares = vf_set1(0.0f);
+    for (size_t i = 0; i < whole; i += LANES) {
+        vf d = vf_sub(vf_load(x + i), mean_v);
+        squares = vf_fma(d, d, squares);
+    }
+    float square_sum = vf_sum(squares);
+    for (size_t i = whole; i < n; i++) /* the lanes of vf_load_n past n would count mean^2 */
+        square_sum += (x[i] - mean) * (x[i] - mean);
+
+    const vf scale = vf_set1(1.0f / sqrtf(square_sum / (float)n + eps));
+    for (size_t i = 0; i < whole; i += LANES) {
+        vf d = vf_mul(vf_sub(vf_load(x + i), mean_v), scale);
+        vf_store(y + i, vf_fma(d, vf_load(weight + i), vf_load(bias + i)));
+    }
+    if (rest != 0) {
+        vf d = vf_mul(vf_sub(vf_load_n(x + whole, rest), mean_v), scale);
+        vf_store_n(y + whole, vf_fma(d, vf_load_n(weight + whole, rest), vf_load_n(bias + whole, rest)), rest);
+    }
+}
+
+static void KERNEL(softmax_f32)(float *x, float scale, size_t n)
+{
+    const size_t whole = n - n % LANES;
+    const int rest = (int)(n - whole);
+    vf top = vf_set1(-INFINITY);
+    for (size_t i = 0; i < whole; i += LANES)
+        top = vf_max(top, vf_load(x + i));
+    float largest = vf_max_of(top);
+    for (size_t i = whole; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+
+    const vf largest_v = vf_set1(largest), scale_v = vf_set1(scale);
+    vf sum = vf_set1(0.0f);
+    for (size_t i = 0; i < whole; i += LANES) {
+        vf e = exp_vf(vf_mul(vf_sub(vf_load(x + i), largest_v), scale_v));
+        vf_store(x + i, e);
+        sum = vf_add(sum, e);
+    }
+    float total = vf_sum(sum);
+    if (rest != 0) {
+        vf_store_n(x + whole, exp_vf(vf_mul(vf_sub(vf_load_n(x + whole, rest), largest_v), scale_v)), rest);
+        for (size_t i = whole; i < n; i++)
+            total += x[i];
+    }
+    const vf inverse = vf_set1(1.0f / total);
+    for (size_t i = 0; i < whole; i += LANES)
+        vf_store(x + i, vf_mul(vf_load(x + i), inverse));
+    if (rest != 0)
+        vf_store_n(x + whole, vf_mul(vf_load_n(x + whole, rest), inverse), rest);
+}
+
+static float KERNEL(dot_f32)(const float *a, const float *b, size_t n)
+{
+    vf sum = vf_set1(0.0f);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        sum = vf_fma(vf_load(a + i), vf_load(b + i), sum);
+    if (i < n)
+        sum = vf_fma(vf_load_n(a + i, (int)(n - i)), vf_load_n(b + i, (int)(n - i)), sum);
+    return vf_sum(sum);
+}
+
+const akin_kernels JOIN(akin_kernels, ISA) = {
+    .name = TEXT(ISA),
+    .tile_rows = TILE_ROWS,
+    .tile_cols = TILE_COLS,
+    .matmul_tile_f32 = KERNEL(matmul_tile_f32),
+    .finish_f32 = KERNEL(finish_f32),
+    .layernorm_f32 = KERNEL(layernorm_f32),
+    .softmax_f32 = KERNEL(softmax_f32),
+    .dot_f32 = KERNEL(dot_f32),
+};
