@@ -149,7 +149,7 @@ AKIN_API akin_status akin_embed_pictures(akin_session *session, const akin_pictu
                                          size_t count, unsigned flags, float *out, size_t capacity,
                                          akin_error *errors, akin_error *err);
 
-/* Pixels as akin_preprocess makes them, [count, 3, image_height, image_width]. */
+/* Pixels as akin_preprocess_picture makes them, [count, 3, image_height, image_width]. */
 AKIN_API akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count,
                                        unsigned flags, float *out, size_t capacity, akin_error *err);
 
@@ -161,9 +161,9 @@ AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, si
                                    size_t capacity, size_t *count, bool *cut, akin_error *err);
 
 /* The tensor of a picture, float32 [3, *height, *width]; 3 * image_height * image_width floats. */
-AKIN_API akin_status akin_preprocess(akin_session *session, const akin_picture_input *picture,
-                                     float *out, size_t capacity, int *height, int *width,
-                                     akin_error *err);
+AKIN_API akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture,
+                                             float *out, size_t capacity, int *height, int *width,
+                                             akin_error *err);
 
 /* ---- Zero-shot classification --------------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, s
     linear->panels = aligned_alloc(64, bytes);
     if (linear->panels == NULL)
         return akin_fail_nomem(err, "weights", bytes);
+    akin_pad_right(kernels, out, in, linear->panels);
     if (has_bias) {
         linear->bias = calloc(akin_max(out, 1), sizeof(float));
         if (linear->bias == NULL) {

@@ -20,8 +20,8 @@ akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, s
 void akin_linear_clear(akin_linear *linear);
 
 /* Packs rows [first, first + count) of W from weight [count, in]. Several matrices that read the
- * same input (query, key, value) become one product this way. Different rows from different threads
- * are safe where they share no panel; the call with the last rows pads. */
+ * same input (query, key, value) become one product this way. Distinct rows from several threads are
+ * safe. */
 void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, bool round_bf16,
                      const float *weight, size_t first, size_t count);
 

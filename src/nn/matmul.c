@@ -58,15 +58,9 @@ void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *
                      size_t stride_k, size_t first, size_t count, size_t k, float *out)
 {
     const size_t tile = (size_t)kernels->tile_cols;
-    const size_t end = akin_round_up(first + count, tile);
-    for (size_t n = first; n < end; n++) {
-        float *column = out + n / tile * tile * k + n % tile;
-        if (n >= first + count) {
-            for (size_t p = 0; p < k; p++)
-                column[p * tile] = 0.0f;
-            continue;
-        }
+    for (size_t n = first; n < first + count; n++) {
         const float *from = src + (n - first) * stride_n;
+        float *column = out + n / tile * tile * k + n % tile;
         if (round_bf16)
             for (size_t p = 0; p < k; p++)
                 column[p * tile] = to_bf16(from[p * stride_k]);
@@ -74,6 +68,15 @@ void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *
             for (size_t p = 0; p < k; p++)
                 column[p * tile] = from[p * stride_k];
     }
+}
+
+void akin_pad_right(const akin_kernels *kernels, size_t n, size_t k, float *out)
+{
+    const size_t tile = (size_t)kernels->tile_cols;
+    if (n % tile == 0)
+        return;
+    for (size_t p = 0; p < k; p++)
+        memset(out + n / tile * tile * k + p * tile + n % tile, 0, (tile - n % tile) * sizeof(float));
 }
 
 size_t akin_block_floats(const akin_kernels *kernels, size_t row_panels, size_t col_panels)

@@ -25,8 +25,9 @@ void akin_pack_left(const akin_nn *nn, const float *x, size_t ldx, size_t m, siz
                     float *out);
 
 /* Packs columns [first, first + count) of the right operand: element (column first + j, p) is
- * src[j * stride_n + p * stride_k], p < k. Pads the last panel when the columns end in it. out: all
- * panels. */
+ * src[j * stride_n + p * stride_k], p < k. out: all panels. Distinct columns from several threads
+ * are safe. akin_pad_right zeroes what lies past column n in the last panel. */
+void akin_pad_right(const akin_kernels *kernels, size_t n, size_t k, float *out);
 void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *src, size_t stride_n,
                      size_t stride_k, size_t first, size_t count, size_t k, float *out);
 

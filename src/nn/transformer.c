@@ -83,6 +83,7 @@ static void head_task(void *context, size_t i, int worker)
     float *block = scores + t->score_floats;
 
     pack_rows(nn, q, ld, m, width, left);
+    akin_pad_right(kernels, length, width, right);
     akin_pack_right(kernels, nn->round_bf16, k, ld, 1, 0, length, width, right);
     product(kernels, left, right, m, length, width, block, scores, length);
 
@@ -93,6 +94,7 @@ static void head_task(void *context, size_t i, int worker)
         memset(scores + r * length + visible, 0, (length - visible) * sizeof(float));
     }
     pack_rows(nn, scores, length, m, length, left);
+    akin_pad_right(kernels, width, length, right);
     akin_pack_right(kernels, nn->round_bf16, v, 1, ld, 0, width, length, right);
     product(kernels, left, right, m, width, length, block, t->out + span->out_row * t->d + i % t->heads * width,
             t->d);

@@ -1,0 +1,177 @@
+/* api_model.c - akin.h: version, instruction set, models, tokens. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handles.h"
+#include "base/arith.h"
+#include "base/file.h"
+
+const char *akin_version(void)
+{
+    return AKIN_VERSION;
+}
+
+static akin_status choose_kernels(const akin_kernels **out, akin_error *err)
+{
+    return akin_kernels_choose(getenv("AKIN_CPU"), out, err);
+}
+
+akin_status akin_isa(const char **name, akin_error *err)
+{
+    const akin_kernels *kernels;
+    akin_status status = choose_kernels(&kernels, err);
+    if (status == AKIN_OK)
+        *name = kernels->name;
+    return status;
+}
+
+akin_status akin_take_options(void *own, size_t own_size, const void *given, const char *type,
+                              akin_error *err)
+{
+    if (given == NULL)
+        return AKIN_OK;
+    size_t size;
+    memcpy(&size, given, sizeof size);
+    if (size < sizeof size || size > own_size)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "%s.size is %zu; this library knows sizes up to %zu: initialise the struct, and "
+                         "use a library at least as new as the header", type, size, own_size);
+    memcpy(own, given, size);
+    return AKIN_OK;
+}
+
+static akin_status check_form(const char *form, akin_error *err)
+{
+    if (form == NULL || strcmp(form, "hf") == 0)
+        return AKIN_OK;
+    if (strcmp(form, "open_clip") == 0)
+        return akin_fail(err, AKIN_E_UNSUPPORTED, NULL,
+                         "checkpoints in open_clip form are not read yet; use one in Hugging Face form "
+                         "(config.json with model_type clip)");
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "form is '%s'; it must be hf or open_clip", form);
+}
+
+/* One folder, judged before its files are opened: the error a user meets first should say what a
+ * model is. */
+static akin_status check_folder(const char *path, akin_error *err)
+{
+    if (akin_path_is_dir(path))
+        return AKIN_OK;
+    if (akin_path_is_file(path))
+        return akin_fail(err, AKIN_E_NOT_A_FILE, path,
+                         "a model is a folder (config.json, weights, tokenizer files), not one file: name "
+                         "the folder that holds it");
+    return akin_fail(err, AKIN_E_NOT_FOUND, path,
+                     "no such folder; a model is a folder with config.json, model.safetensors (or "
+                     "pytorch_model.bin), tokenizer files and preprocessor_config.json");
+}
+
+akin_status akin_model_open(akin_model **out, const char *path, const akin_model_options *given,
+                            akin_error *err)
+{
+    akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+    akin_pool *pool = NULL;
+    *out = NULL;
+    akin_status status = akin_take_options(&options, sizeof options, given, "akin_model_options", err);
+    if (status != AKIN_OK)
+        return status;
+    akin_model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return akin_fail_nomem(err, "model", sizeof *model);
+    model->parts = options.parts != 0 ? options.parts : AKIN_PART_ALL;
+    /* AUTO is f32 as long as no table multiplies bf16 with the processor's own instructions. */
+    model->precision = options.precision == AKIN_PRECISION_AUTO ? AKIN_PRECISION_F32 : options.precision;
+    if (model->precision != AKIN_PRECISION_F32 && model->precision != AKIN_PRECISION_BF16) {
+        status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "precision %d is unknown", (int)options.precision);
+        goto out;
+    }
+    if ((model->parts & ~(unsigned)AKIN_PART_ALL) != 0) {
+        status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "parts %#x are unknown", model->parts);
+        goto out;
+    }
+    AKIN_TRY(check_form(options.form, err));
+    AKIN_TRY(choose_kernels(&model->kernels, err));
+    AKIN_TRY(check_folder(path, err));
+    AKIN_TRY(akin_clip_config_read(&model->config, path, err));
+    model->text_tokens = (int32_t)model->config.text_tokens;
+
+    if ((model->parts & AKIN_PART_TOKENIZER) != 0) {
+        AKIN_TRY(akin_tokenizer_open(&model->tokenizer, path, err));
+        int32_t own = akin_tokenizer_max_length(model->tokenizer);
+        if (own >= 2 && own < model->text_tokens)
+            model->text_tokens = own;
+    }
+    if ((model->parts & AKIN_PART_PREPROCESS) != 0)
+        AKIN_TRY(akin_preprocess_open(&model->preprocess, path, err));
+
+    const bool text = (model->parts & AKIN_PART_TEXT) == AKIN_PART_TEXT;
+    const bool image = (model->parts & AKIN_PART_IMAGE) == AKIN_PART_IMAGE;
+    if (text || image) {
+        AKIN_TRY(akin_pool_new(&pool, options.threads != 0 ? options.threads : akin_cpu_count(), err));
+        AKIN_TRY(akin_clip_open(&model->clip, path, &model->config, model->kernels,
+                                model->precision == AKIN_PRECISION_BF16, text, image, pool, err));
+    }
+out:
+    akin_pool_free(pool);
+    if (status == AKIN_OK)
+        *out = model;
+    else
+        akin_model_close(model);
+    return status;
+}
+
+void akin_model_close(akin_model *model)
+{
+    if (model == NULL)
+        return;
+    akin_clip_close(model->clip);
+    akin_tokenizer_close(model->tokenizer);
+    free(model);
+}
+
+akin_status akin_model_describe(const akin_model *model, akin_model_info *out, akin_error *err)
+{
+    const akin_clip_config *c = &model->config;
+    akin_model_info info = {
+        .size = sizeof info,
+        .family = "clip",
+        .form = "hf",
+        .weights = model->clip != NULL ? model->clip->weights : "",
+        .isa = model->kernels->name,
+        .precision = model->precision == AKIN_PRECISION_BF16 ? "bf16" : "f32",
+        .activation = akin_activation_name(c->vision.activation),
+        .pooling = c->eos == 2 ? "argmax" : "first-eos",
+        .parameters = model->clip != NULL ? (int64_t)model->clip->parameters : 0,
+        .dimensions = (int)c->dimensions,
+        .image_height = (int)c->image, .image_width = (int)c->image, .patch = (int)c->patch,
+        .text_tokens = model->text_tokens, .vocabulary = (int)c->vocabulary,
+        .vision_width = (int)c->vision.width, .vision_layers = (int)c->vision.layers,
+        .vision_heads = (int)c->vision.heads, .vision_hidden = (int)c->vision.hidden,
+        .text_width = (int)c->text.width, .text_layers = (int)c->text.layers,
+        .text_heads = (int)c->text.heads, .text_hidden = (int)c->text.hidden,
+        .logit_scale = model->clip != NULL ? exp(model->clip->logit_scale) : 0.0,
+    };
+    size_t size = out->size;
+    if (size < sizeof size)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "akin_model_info.size is %zu: initialise the struct with AKIN_MODEL_INFO_INIT", size);
+    memcpy(out, &info, akin_min(size, sizeof info));
+    out->size = size;
+    return AKIN_OK;
+}
+
+akin_status akin_tokenize(const akin_model *model, const char *text, size_t size, int32_t *ids,
+                          size_t capacity, size_t *count, bool *cut, akin_error *err)
+{
+    if (model->tokenizer == NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the model was opened without AKIN_PART_TOKENIZER");
+    if (capacity < (size_t)model->text_tokens)
+        return akin_fail(err, AKIN_E_CAPACITY, NULL, "room for %zu ids; a text may have %d", capacity,
+                         (int)model->text_tokens);
+    int32_t written = 0;
+    akin_status status = akin_tokenizer_encode(model->tokenizer, text, size, model->text_tokens, ids, &written,
+                                               cut, err);
+    *count = (size_t)written;
+    return status;
+}

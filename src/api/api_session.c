@@ -1,0 +1,346 @@
+/* api_session.c - akin.h: sessions, embedding, preprocessing, classification. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handles.h"
+#include "base/arith.h"
+#include "base/file.h"
+#include "models/zeroshot.h"
+
+akin_nn akin_session_nn(akin_session *session)
+{
+    return (akin_nn){ session->model->kernels, session->pool, &session->arena,
+                      session->model->precision == AKIN_PRECISION_BF16 };
+}
+
+akin_status akin_session_new(akin_session **out, const akin_model *model,
+                             const akin_session_options *given, akin_error *err)
+{
+    akin_session_options options = AKIN_SESSION_OPTIONS_INIT;
+    *out = NULL;
+    akin_status status = akin_take_options(&options, sizeof options, given, "akin_session_options", err);
+    if (status != AKIN_OK)
+        return status;
+    akin_session *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return akin_fail_nomem(err, "session", sizeof *session);
+    session->model = model;
+    akin_arena_init(&session->arena);
+    session->limits = akin_picture_default_limits();
+    if (options.max_file_bytes != 0)
+        session->limits.file_bytes = options.max_file_bytes;
+    if (options.max_memory_bytes != 0)
+        session->limits.memory_bytes = options.max_memory_bytes;
+    session->warn = options.warn;
+    session->warn_context = options.warn_context;
+    status = akin_pool_new(&session->pool, options.threads != 0 ? options.threads : akin_cpu_count(), err);
+    if (status == AKIN_OK)
+        *out = session;
+    else
+        akin_session_free(session);
+    return status;
+}
+
+void akin_session_free(akin_session *session)
+{
+    if (session == NULL)
+        return;
+    akin_pool_free(session->pool);
+    akin_arena_clear(&session->arena);
+    free(session);
+}
+
+static akin_status need_part(const akin_session *session, unsigned part, const char *name, akin_error *err)
+{
+    if ((session->model->parts & part) == part)
+        return AKIN_OK;
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the model was opened without %s", name);
+}
+
+static akin_status need_room(size_t capacity, size_t count, size_t each, akin_error *err)
+{
+    size_t need;
+    if (!akin_mul(count, each, &need) || need > capacity)
+        return akin_fail(err, AKIN_E_CAPACITY, NULL, "room for %zu floats; %zu rows of %zu are needed", capacity,
+                         count, each);
+    return AKIN_OK;
+}
+
+/* Normalises row by row unless AKIN_RAW. */
+static akin_status finish_rows(float *rows, size_t count, size_t n, unsigned flags, akin_error *err)
+{
+    for (size_t i = 0; i < count && (flags & AKIN_RAW) == 0; i++) {
+        akin_status status = akin_normalize(rows + i * n, n, err);
+        if (status != AKIN_OK)
+            return status;
+    }
+    return AKIN_OK;
+}
+
+/* ---- Texts ---------------------------------------------------------------------------------- */
+
+/* The beginning of a text for a message: at most 60 bytes, cut between characters. */
+static void quote_text(const char *text, size_t size, char out[64])
+{
+    size_t n = akin_min(size, 60);
+    while (n < size && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    memcpy(out, text, n);
+    memcpy(out + n, n < size ? "..." : "", n < size ? 4 : 1);
+}
+
+static void warn_cut(const akin_session *session, const char *text, size_t size)
+{
+    if (session->warn == NULL)
+        return;
+    char start[64], message[192];
+    quote_text(text, size, start);
+    snprintf(message, sizeof message, "text cut to the model's %d tokens, the rest was not seen: \"%s\"",
+             (int)session->model->text_tokens, start);
+    session->warn(session->warn_context, message);
+}
+
+/* Texts are embedded this many at a time, so that a million texts need no memory for all their ids. */
+enum { TEXT_CHUNK = 256 };
+
+static akin_status embed_text_chunk(akin_session *session, const char *const *texts, const size_t *sizes,
+                                    size_t count, float *out, akin_error *err)
+{
+    const akin_model *model = session->model;
+    const size_t longest = (size_t)model->text_tokens;
+    akin_status status = AKIN_OK;
+    akin_arena_mark mark = akin_arena_now(&session->arena);
+    int32_t *ids = akin_arena_take(&session->arena, count * longest, sizeof *ids);
+    size_t *starts = akin_arena_take(&session->arena, count + 1, sizeof *starts);
+    if (ids == NULL || starts == NULL) {
+        status = akin_fail_nomem(err, "token ids", count * longest * sizeof *ids);
+        goto out;
+    }
+    starts[0] = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t size = sizes != NULL ? sizes[i] : strlen(texts[i]);
+        size_t written;
+        bool cut;
+        AKIN_TRY(akin_tokenize(model, texts[i], size, ids + starts[i], longest, &written, &cut, err));
+        if (cut)
+            warn_cut(session, texts[i], size);
+        starts[i + 1] = starts[i] + written;
+    }
+    akin_nn nn = akin_session_nn(session);
+    AKIN_TRY(akin_clip_encode_texts(model->clip, &nn, ids, starts, count, out, err));
+out:
+    akin_arena_release(&session->arena, mark);
+    return status;
+}
+
+akin_status akin_embed_texts(akin_session *session, const char *const *texts, const size_t *sizes,
+                             size_t count, unsigned flags, float *out, size_t capacity, akin_error *err)
+{
+    const size_t n = session->model->config.dimensions;
+    akin_status status;
+    AKIN_TRY(need_part(session, AKIN_PART_TEXT, "AKIN_PART_TEXT", err));
+    AKIN_TRY(need_room(capacity, count, n, err));
+    for (size_t i = 0; i < count; i += TEXT_CHUNK)
+        AKIN_TRY(embed_text_chunk(session, texts + i, sizes != NULL ? sizes + i : NULL,
+                                  akin_min(TEXT_CHUNK, count - i), out + i * n, err));
+    AKIN_TRY(finish_rows(out, count, n, flags, err));
+out:
+    return status;
+}
+
+/* ---- Pictures ------------------------------------------------------------------------------- */
+
+static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
+                                      float *out, size_t capacity, int *height, int *width,
+                                      akin_error *err)
+{
+    akin_picture picture = { 0 };
+    akin_status status;
+    if (input->bytes != NULL)
+        AKIN_TRY(akin_picture_decode(&picture, input->bytes, input->size, input->path, &session->limits, err));
+    else
+        AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
+    akin_preprocess_shape(&session->model->preprocess, picture.height, picture.width, height, width);
+    AKIN_TRY(akin_preprocess_run(&session->model->preprocess, &picture, &session->limits, out, capacity, err));
+out:
+    akin_picture_clear(&picture);
+    /* Only this layer knows the file's name for what the resize refuses. */
+    if (status != AKIN_OK && err != NULL && err->path[0] == '\0' && input->path != NULL)
+        snprintf(err->path, sizeof err->path, "%s", input->path);
+    return status;
+}
+
+akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture, float *out,
+                                    size_t capacity, int *height, int *width, akin_error *err)
+{
+    akin_status status = need_part(session, AKIN_PART_PREPROCESS, "AKIN_PART_PREPROCESS", err);
+    if (status != AKIN_OK)
+        return status;
+    return preprocess_picture(session, picture, out, capacity, height, width, err);
+}
+
+struct picture_chunk {
+    const akin_session *session;
+    const akin_picture_input *inputs;
+    float *pixels; /* [count, 3, image, image] */
+    akin_error *errors; /* [count] */
+};
+
+static void picture_task(void *context, size_t i, int worker)
+{
+    (void)worker;
+    const struct picture_chunk *t = context;
+    const size_t side = t->session->model->config.image, each = 3 * side * side;
+    akin_error *err = &t->errors[i];
+    int height = 0, width = 0;
+    err->code = AKIN_OK;
+    if (preprocess_picture(t->session, &t->inputs[i], t->pixels + i * each, each, &height, &width, err) ==
+            AKIN_OK &&
+        ((size_t)height != side || (size_t)width != side))
+        akin_fail(err, AKIN_E_CONFIG, t->inputs[i].path,
+                  "preprocessor_config.json makes %d x %d pixels of it; the model takes %zu x %zu", height,
+                  width, side, side);
+}
+
+/* Pictures go through in groups of this many: all threads decode and preprocess, then all encode. */
+enum { PICTURE_CHUNK = 16 };
+
+akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures, size_t count,
+                                unsigned flags, float *out, size_t capacity, akin_error *errors,
+                                akin_error *err)
+{
+    const akin_model *model = session->model;
+    const size_t n = model->config.dimensions, each = 3 * model->config.image * model->config.image;
+    akin_arena_mark mark = akin_arena_now(&session->arena);
+    akin_status status;
+    AKIN_TRY(need_part(session, AKIN_PART_IMAGE, "AKIN_PART_IMAGE", err));
+    AKIN_TRY(need_room(capacity, count, n, err));
+    const size_t chunk = akin_min(PICTURE_CHUNK, akin_max(count, 1));
+    float *pixels = akin_arena_take(&session->arena, chunk * each, sizeof *pixels);
+    akin_error *own = akin_arena_take(&session->arena, chunk, sizeof *own);
+    float *rows = akin_arena_take(&session->arena, chunk * n, sizeof *rows);
+    if (pixels == NULL || own == NULL || rows == NULL) {
+        status = akin_fail_nomem(err, "pixels", chunk * each * sizeof *pixels);
+        goto out;
+    }
+    for (size_t start = 0; start < count; start += chunk) {
+        const size_t here = akin_min(chunk, count - start);
+        struct picture_chunk t = { session, pictures + start, pixels, own };
+        akin_pool_run(session->pool, here, picture_task, &t);
+        size_t good = 0; /* those that decoded move together */
+        for (size_t i = 0; i < here; i++) {
+            if (own[i].code != AKIN_OK && errors == NULL) {
+                status = own[i].code;
+                if (err != NULL)
+                    *err = own[i];
+                goto out;
+            }
+            if (own[i].code == AKIN_OK && good++ != i)
+                memcpy(pixels + (good - 1) * each, pixels + i * each, each * sizeof *pixels);
+        }
+        akin_nn nn = akin_session_nn(session);
+        AKIN_TRY(akin_clip_encode_images(model->clip, &nn, pixels, good, rows, err));
+        for (size_t i = 0, row = 0; i < here; i++) {
+            float *to = out + (start + i) * n;
+            memset(to, 0, n * sizeof *to);
+            if (own[i].code == AKIN_OK) {
+                memcpy(to, rows + row++ * n, n * sizeof *to);
+                if (finish_rows(to, 1, n, flags, &own[i]) != AKIN_OK) {
+                    if (pictures[start + i].path != NULL)
+                        snprintf(own[i].path, sizeof own[i].path, "%s", pictures[start + i].path);
+                    memset(to, 0, n * sizeof *to);
+                    if (errors == NULL) {
+                        status = own[i].code;
+                        if (err != NULL)
+                            *err = own[i];
+                        goto out;
+                    }
+                }
+            }
+            if (errors != NULL)
+                errors[start + i] = own[i];
+        }
+    }
+out:
+    akin_arena_release(&session->arena, mark);
+    return status;
+}
+
+akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count, unsigned flags,
+                              float *out, size_t capacity, akin_error *err)
+{
+    const akin_model *model = session->model;
+    akin_status status;
+    AKIN_TRY(need_part(session, AKIN_PART_IMAGE, "AKIN_PART_IMAGE", err));
+    AKIN_TRY(need_room(capacity, count, model->config.dimensions, err));
+    akin_nn nn = akin_session_nn(session);
+    AKIN_TRY(akin_clip_encode_images(model->clip, &nn, pixels, count, out, err));
+    AKIN_TRY(finish_rows(out, count, model->config.dimensions, flags, err));
+out:
+    return status;
+}
+
+/* ---- Zero-shot classification --------------------------------------------------------------- */
+
+akin_status akin_templates(const char *name, const char *const **templates, size_t *count,
+                           akin_error *err)
+{
+    return akin_template_set(name, templates, count, err);
+}
+
+akin_status akin_embed_labels(akin_session *session, const char *const *labels, size_t label_count,
+                              const char *const *templates, size_t template_count, float *out,
+                              size_t capacity, akin_error *err)
+{
+    const size_t n = session->model->config.dimensions;
+    akin_buffer text;
+    akin_buffer_init(&text, "a label in its templates", 64 << 20);
+    const char **prompts = NULL;
+    size_t *sizes = NULL;
+    float *vectors = NULL;
+    akin_status status;
+    AKIN_TRY(need_room(capacity, label_count, n, err));
+    if (template_count == 0) {
+        status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "at least one template is needed");
+        goto out;
+    }
+    prompts = calloc(template_count, sizeof *prompts);
+    sizes = calloc(template_count, sizeof *sizes);
+    vectors = calloc(template_count * n, sizeof *vectors);
+    if (prompts == NULL || sizes == NULL || vectors == NULL) {
+        status = akin_fail_nomem(err, "label vectors", template_count * n * sizeof *vectors);
+        goto out;
+    }
+    for (size_t l = 0; l < label_count; l++) {
+        text.size = 0;
+        for (size_t t = 0; t < template_count; t++) {
+            const size_t before = text.size;
+            AKIN_TRY(akin_template_fill(templates[t], labels[l], &text, err));
+            sizes[t] = text.size - before;
+        }
+        for (size_t t = 0, at = 0; t < template_count; at += sizes[t++])
+            prompts[t] = text.data + at;
+        AKIN_TRY(akin_embed_texts(session, prompts, sizes, template_count, 0, vectors, template_count * n, err));
+        AKIN_TRY(akin_mean_direction(vectors, template_count, n, out + l * n, err));
+    }
+out:
+    free(prompts);
+    free(sizes);
+    free(vectors);
+    akin_buffer_clear(&text);
+    return status;
+}
+
+akin_status akin_classify(const akin_model *model, const float *picture, const float *labels,
+                          size_t label_count, float *out, size_t capacity, akin_error *err)
+{
+    if (model->clip == NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the model was opened without a tower");
+    akin_status status = need_room(capacity, label_count, 1, err);
+    if (status == AKIN_OK)
+        akin_label_probabilities(picture, labels, label_count, model->config.dimensions,
+                                 exp(model->clip->logit_scale), out);
+    return status;
+}

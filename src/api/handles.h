@@ -1,0 +1,41 @@
+/* handles.h - what the opaque types of akin.h are made of. */
+#ifndef AKIN_API_HANDLES_H
+#define AKIN_API_HANDLES_H
+
+#include "akin.h"
+#include "base/arena.h"
+#include "base/thread.h"
+#include "image/preprocess.h"
+#include "models/clip.h"
+#include "text/tokenizer.h"
+
+struct akin_model {
+    unsigned parts; /* AKIN_PART_... that were loaded */
+    const akin_kernels *kernels;
+    akin_precision precision; /* never AUTO */
+    akin_clip_config config;
+    akin_clip *clip;            /* NULL without a tower */
+    akin_tokenizer *tokenizer;  /* NULL without AKIN_PART_TOKENIZER */
+    akin_preprocess preprocess;
+    int32_t text_tokens;        /* longest text: of the model, or the tokenizer's own limit if lower */
+};
+
+struct akin_session {
+    const akin_model *model;
+    akin_pool *pool;
+    akin_arena arena;
+    akin_picture_limits limits;
+    void (*warn)(void *context, const char *message);
+    void *warn_context;
+};
+
+/* The caller's options (NULL: none) over the defaults in *own: as many bytes as the caller's header
+ * knew of. A larger struct comes from a newer header; its extra fields would be ignored silently, so
+ * it is AKIN_E_ARGUMENT. */
+akin_status akin_take_options(void *own, size_t own_size, const void *given, const char *type,
+                              akin_error *err);
+
+/* What a forward pass of this session runs on. */
+akin_nn akin_session_nn(akin_session *session);
+
+#endif

@@ -1,0 +1,154 @@
+/* bind.c - expected tensors against a checkpoint. */
+#include "models/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+
+void akin_slots_clear(akin_slots *slots)
+{
+    free(slots->items);
+    *slots = (akin_slots){ 0 };
+}
+
+akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format, ...)
+{
+    if (slots->count == slots->capacity && slots->status == AKIN_OK) {
+        size_t capacity = akin_max(64, 2 * slots->capacity);
+        akin_slot *items = realloc(slots->items, capacity * sizeof *items);
+        if (items == NULL) {
+            slots->status = AKIN_E_NOMEM;
+        } else {
+            slots->items = items;
+            slots->capacity = capacity;
+        }
+    }
+    if (slots->status != AKIN_OK)
+        return &slots->nowhere;
+    akin_slot *slot = &slots->items[slots->count++];
+    *slot = (akin_slot){ .dims = dims };
+    memcpy(slot->shape, shape, (size_t)dims * sizeof *shape);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(slot->name, sizeof slot->name, format, args);
+    va_end(args);
+    return slot;
+}
+
+static bool is_float(akin_dtype dtype)
+{
+    return dtype == AKIN_F32 || dtype == AKIN_F16 || dtype == AKIN_BF16 || dtype == AKIN_F64;
+}
+
+static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *checkpoint, akin_error *err)
+{
+    char expected[128], found[256];
+    akin_shape_text(slot->shape, slot->dims, expected, sizeof expected);
+    const akin_tensor *tensor = akin_checkpoint_find(checkpoint, slot->name);
+    if (tensor == NULL)
+        return akin_fail(err, AKIN_E_TENSOR_MISSING, akin_checkpoint_path(checkpoint),
+                         "tensor '%s' is missing; expected shape %s", slot->name, expected);
+    if (tensor->dims != slot->dims ||
+        memcmp(tensor->shape, slot->shape, (size_t)slot->dims * sizeof *slot->shape) != 0)
+        return akin_fail(err, AKIN_E_TENSOR_SHAPE, tensor->file,
+                         "tensor '%s' has shape %s; config.json asks for %s", slot->name,
+                         akin_shape_text(tensor->shape, tensor->dims, found, sizeof found), expected);
+    if (!is_float(tensor->dtype))
+        return akin_fail(err, AKIN_E_TENSOR_DTYPE, tensor->file,
+                         "tensor '%s' has type %s; expected F32, F16, BF16 or F64", slot->name,
+                         akin_dtype_name(tensor->dtype));
+    return AKIN_OK;
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    return strcmp(((const akin_slot *)a)->name, ((const akin_slot *)b)->name);
+}
+
+akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *checkpoint,
+                            bool (*ignorable)(const char *name), akin_error *err)
+{
+    if (slots->status != AKIN_OK)
+        return akin_fail_nomem(err, "tensor table", 0);
+    for (size_t i = 0; i < slots->count; i++) {
+        akin_status status = check_slot(&slots->items[i], checkpoint, err);
+        if (status != AKIN_OK)
+            return status;
+    }
+    /* Both lists in name order; every slot is in the checkpoint, so whatever does not match is extra. */
+    akin_slot *sorted = malloc(akin_max(slots->count, 1) * sizeof *sorted);
+    if (sorted == NULL)
+        return akin_fail_nomem(err, "tensor table", slots->count * sizeof *sorted);
+    memcpy(sorted, slots->items, slots->count * sizeof *sorted);
+    qsort(sorted, slots->count, sizeof *sorted, compare_slots);
+    akin_status status = AKIN_OK;
+    size_t s = 0;
+    for (size_t i = 0; i < akin_checkpoint_count(checkpoint) && status == AKIN_OK; i++) {
+        const akin_tensor *tensor = akin_checkpoint_at(checkpoint, i);
+        if (s < slots->count && strcmp(sorted[s].name, tensor->name) == 0) {
+            s++;
+        } else if (ignorable == NULL || !ignorable(tensor->name)) {
+            char found[256];
+            status = akin_fail(err, AKIN_E_TENSOR_EXTRA, tensor->file,
+                               "tensor '%s' of shape %s is not part of the model that config.json describes",
+                               tensor->name,
+                               akin_shape_text(tensor->shape, tensor->dims, found, sizeof found));
+        }
+    }
+    free(sorted);
+    return status;
+}
+
+struct load {
+    const akin_slots *slots;
+    const akin_checkpoint *checkpoint;
+    const akin_kernels *kernels;
+    bool round_bf16;
+    akin_status *statuses; /* [count] */
+};
+
+static akin_status load_slot(const struct load *t, const akin_slot *slot, akin_error *err)
+{
+    if (slot->values == NULL && slot->linear == NULL)
+        return AKIN_OK;
+    const akin_tensor *tensor = akin_checkpoint_find(t->checkpoint, slot->name);
+    const size_t count = akin_tensor_count(tensor);
+    if (slot->values != NULL)
+        return akin_tensor_to_f32(tensor, slot->values, count, err);
+    float *values = malloc(akin_max(count, 1) * sizeof *values);
+    if (values == NULL)
+        return akin_fail_nomem(err, "weights", count * sizeof *values);
+    akin_status status = akin_tensor_to_f32(tensor, values, count, err);
+    if (status == AKIN_OK)
+        akin_linear_set(slot->linear, t->kernels, t->round_bf16, values, slot->first,
+                        (size_t)slot->shape[0]);
+    free(values);
+    return status;
+}
+
+static void load_task(void *context, size_t i, int worker)
+{
+    (void)worker;
+    const struct load *t = context;
+    t->statuses[i] = load_slot(t, &t->slots->items[i], NULL);
+}
+
+akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
+                           const akin_kernels *kernels, bool round_bf16, akin_error *err)
+{
+    struct load t = { slots, checkpoint, kernels, round_bf16, NULL };
+    t.statuses = calloc(akin_max(slots->count, 1), sizeof *t.statuses);
+    if (t.statuses == NULL)
+        return akin_fail_nomem(err, "tensor table", 0);
+    akin_pool_run(pool, slots->count, load_task, &t);
+    /* The first that failed, in table order, is done again for its message. */
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; i < slots->count && status == AKIN_OK; i++)
+        if (t.statuses[i] != AKIN_OK)
+            status = load_slot(&t, &slots->items[i], err);
+    free(t.statuses);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* clip.h - CLIP's two towers (Radford et al. 2021), checkpoints in Hugging Face form.
+ *
+ * Reference: transformers 5.23.0 CLIPModel, get_image_features and get_text_features: the raw
+ * projections, not normalised. docs/models/clip.md describes the computation.
+ */
+#ifndef AKIN_MODELS_CLIP_H
+#define AKIN_MODELS_CLIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "models/clip_config.h"
+#include "nn/nn.h"
+#include "nn/transformer.h"
+
+typedef struct akin_text_tower {
+    float *tokens;    /* [vocabulary, width] */
+    float *positions; /* [text_tokens, width] */
+    akin_encoder encoder;
+    akin_norm final;
+    akin_linear projection; /* [dimensions, width] */
+} akin_text_tower;
+
+typedef struct akin_vision_tower {
+    akin_linear patch;      /* [width, 3 * patch * patch] */
+    float *class_embedding; /* [width] */
+    float *positions;       /* [1 + grid * grid, width] */
+    akin_norm pre;          /* "pre_layrnorm" in the files */
+    akin_encoder encoder;
+    akin_norm post;
+    akin_linear projection; /* [dimensions, width] */
+} akin_vision_tower;
+
+/* Immutable after open: share freely. */
+typedef struct akin_clip {
+    akin_clip_config config;
+    const akin_kernels *kernels;
+    bool round_bf16;
+    bool has_text, has_vision; /* which towers were loaded */
+    akin_text_tower text;
+    akin_vision_tower vision;
+    float logit_scale; /* as stored: the natural logarithm of what multiplies a cosine */
+    size_t parameters; /* of the whole checkpoint */
+    char *weights;     /* path of the weights file or index; owned */
+} akin_clip;
+
+/* Opens the checkpoint in `folder` (config.json already read). All tensors are checked; the towers
+ * asked for are loaded on `pool`. */
+akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_config *config,
+                           const akin_kernels *kernels, bool round_bf16, bool text, bool vision,
+                           akin_pool *pool, akin_error *err);
+void akin_clip_close(akin_clip *clip); /* takes NULL */
+
+/* Raw image projections. pixels [count, 3, image, image]; out [count, dimensions]. */
+akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, const float *pixels,
+                                    size_t count, float *out, akin_error *err);
+
+/* Raw text projections. ids: the texts' tokens one behind the other, text i being
+ * ids[starts[i] .. starts[i + 1]), start and end tokens included; out [count, dimensions]. An id past
+ * the vocabulary is AKIN_E_TOKENIZER. */
+akin_status akin_clip_encode_texts(const akin_clip *clip, const akin_nn *nn, const int32_t *ids,
+                                   const size_t *starts, size_t count, float *out, akin_error *err);
+
+#endif
