@@ -7,7 +7,7 @@ Every checkpoint is first written to disk in its real form and then loaded by th
 what is expected is what the reference makes of these very bytes.
 
     clip.py tiny    --vocab bpe_simple_vocab_16e6.txt.gz --out tests/golden/clip [--only tiny-a]
-    clip.py full    --vocab bpe_simple_vocab_16e6.txt.gz --arch vit-b-32 --out DIR [--format bin]
+    clip.py full    --vocab bpe_simple_vocab_16e6.txt.gz --out DIR --arch vit-b-32 [--format bin]
     clip.py compare --akin build/akin --dir DIR [--precision f32|bf16]
 
 The format of expected.txt is in tests/golden/clip/README.md.
@@ -263,7 +263,7 @@ def draw(name, shape, seed, layers):
     """One random parameter, float32. Not the tiny default initialisation: with that attention is
     uniform, every LayerNorm is the identity and every bias zero, and half of the mistakes one can
     make would not show. Query and key are scaled so that attention logits have a deviation of about
-    1.5; what is added to the residual stream is scaled down with the depth."""
+    1.2; what is added to the residual stream is scaled down with the depth."""
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
     values = rng.standard_normal(shape, dtype=np.float32)
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
@@ -275,9 +275,9 @@ def draw(name, shape, seed, layers):
         return values * np.float32(0.7 if "token" in name else 0.4)
     gain = 1.0
     if "q_proj" in name or "k_proj" in name:
-        gain = 1.25
+        gain = 1.1
     elif "out_proj" in name or "fc2" in name:
-        gain = 2.0 / math.sqrt(layers)
+        gain = 1.4 / math.sqrt(layers)
     return values * np.float32(gain / math.sqrt(fan_in))
 
 
@@ -345,11 +345,13 @@ def write_weights(folder, state, form, shards=1):
 
     if shards == 1:
         save(state, folder / (stem + suffix))
+        (folder / (stem + suffix)).chmod(0o644)
         return
     weight_map = {}
     for i, part in enumerate(split(state, shards)):
         name = f"{stem}-{i + 1:05d}-of-{shards:05d}{suffix}"
         save(part, folder / name)
+        (folder / name).chmod(0o644)
         weight_map.update({tensor: name for tensor in part})
     total = sum(x.numel() * x.element_size() for x in state.values())
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
@@ -368,7 +370,13 @@ class Reference:
 
         self.torch = torch
         self.dtype = getattr(torch, dtype)
-        self.model = CLIPModel.from_pretrained(folder, dtype=self.dtype).eval()
+        model, info = CLIPModel.from_pretrained(folder, dtype=self.dtype, output_loading_info=True)
+        # The reference fills in what it does not find with random numbers.
+        wrong = {k: v for k, v in info.items() if v and k != "unexpected_keys"}
+        wrong.update({k: k for k in info["unexpected_keys"] if not k.endswith("position_ids")})
+        if wrong:
+            sys.exit(f"clip.py: {folder} did not load whole: {wrong}")
+        self.model = model.eval()
         self.tokenizer = CLIPTokenizer.from_pretrained(folder)
         self.processor = CLIPImageProcessorPil.from_pretrained(folder)
         positions = self.model.config.text_config.max_position_embeddings
@@ -490,18 +498,29 @@ def spread(rows):
 
 
 def bf16_rows(reference, texts, pictures_at, pictures):
-    """The same rows with both operands of every linear layer (and of the patch convolution) rounded
-    to bfloat16 and the sums in float32: how much of the bound of the bf16 mode rounding alone uses.
-    Leaves the reference's weights rounded."""
+    """The same rows with both operands of every product (linear layers, patch convolution, query by
+    key, probabilities by value) rounded to bfloat16 and everything else in float32: how much of the
+    bound of the bf16 mode rounding alone uses. Leaves the reference rounded."""
+    from transformers import AttentionInterface
+
     torch = reference.torch
 
-    def round_input(_module, inputs):
-        return (inputs[0].bfloat16().float(), *inputs[1:])
+    def cut(x):
+        return x.bfloat16().float()
 
+    def attention(_module, q, k, v, _mask, scaling, is_causal=False, **_):
+        logits = cut(q) @ cut(k).transpose(-1, -2) * scaling
+        if is_causal:
+            n = logits.shape[-1]
+            logits += torch.full((n, n), -math.inf).triu(1)
+        return (cut(logits.softmax(-1)) @ cut(v)).transpose(1, 2), None
+
+    AttentionInterface.register("akin_bf16", attention)
+    reference.model.set_attn_implementation("akin_bf16")
     for module in reference.model.modules():
         if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
-            module.weight.copy_(module.weight.bfloat16().float())
-            module.register_forward_pre_hook(round_input)
+            module.weight.copy_(cut(module.weight))
+            module.register_forward_pre_hook(lambda _m, inputs: (cut(inputs[0]), *inputs[1:]))
     rows = {("text", t): reference.text(t) for t in texts}
     rows.update({("picture", p): reference.picture(pictures_at / p) for p in pictures})
     return rows
@@ -540,7 +559,7 @@ TINY = {
     "tiny-b": {
         "about": "as the oldest repositories: pytorch_model.bin with position_ids, vocab.json and "
                  "merges.txt, eos_token_id 2 (argmax), integer sizes; gelu; texts cut at 23",
-        "merges": 200, "projection_dim": 7, "logit_scale": 4.6052, "form": "bin",
+        "seed": 1, "merges": 200, "projection_dim": 15, "logit_scale": 4.6052, "form": "bin",
         "position_ids": True, "tokenizer": "parts",
         "text": tower(18, 3, 31, 3, "gelu", max_position_embeddings=23, eos_token_id=2),
         "vision": tower(24, 4, 41, 1, "gelu", image_size=21, patch_size=7),
@@ -601,9 +620,8 @@ TINY = {
     },
     "tiny-h": {
         "about": "safetensors with position_ids and with pytorch_model.bin beside it (holding other "
-                 "weights: model.safetensors wins); one head of 13; projection to 1; box filter; "
-                 "crop with odd excess; one patch row less than a multiple of anything",
-        "merges": 120, "projection_dim": 1, "logit_scale": 1.0, "position_ids": True,
+                 "weights: model.safetensors wins); one head of 13; box filter; odd crop excess",
+        "seed": 1, "merges": 120, "projection_dim": 11, "logit_scale": 1.0, "position_ids": True,
         "decoy_bin": True,
         "text": tower(13, 1, 13, 1, "gelu", max_position_embeddings=9, eos_token_id="real"),
         "vision": tower(13, 1, 19, 2, "quick_gelu", image_size=22, patch_size=11),
@@ -677,7 +695,7 @@ def write_tiny(out, name, vocab, pictures):
     else:
         write_json(folder / "preprocessor_config.json", c["preprocess"])
 
-    state = draw_weights(c, zlib.crc32(name.encode()))
+    state = draw_weights(c, zlib.crc32(name.encode()) + c.get("seed", 0))
     state = {k: v.to(getattr(torch, c.get("dtype", "float32"))) for k, v in state.items()}
     if c.get("position_ids"):
         add_position_ids(state, c)
@@ -696,6 +714,8 @@ def run_tiny(options):
     import_reference()[0].set_num_threads(1)
     out = Path(options.out)
     pictures = write_pictures(out / "pictures")
+    if not options.only:
+        write_traps(out / "config-traps")
     manifest_at = out / "manifest.json"
     cases = json.loads(manifest_at.read_text())["cases"] if manifest_at.exists() else {}
     for name in [options.only] if options.only else TINY:
@@ -709,6 +729,215 @@ def run_tiny(options):
     })
 
 
+# ---- Traps of config.json ---------------------------------------------------------------------
+
+BASE_TEXT = {"hidden_size": 20, "num_attention_heads": 2, "intermediate_size": 50,
+             "num_hidden_layers": 2, "vocab_size": 814}
+BASE_VISION = {"hidden_size": 36, "num_attention_heads": 3, "intermediate_size": 50,
+               "num_hidden_layers": 2, "image_size": 30, "patch_size": 6}
+
+
+def trap(text=None, vision=None, **top):
+    return {"model_type": "clip", "text_config": {**BASE_TEXT, **(text or {})},
+            "vision_config": {**BASE_VISION, **(vision or {})}, **top}
+
+
+TRAPS = {
+    "plain": trap(),
+    "empty": {"model_type": "clip"},
+    "null-towers": {"model_type": "clip", "text_config": None, "vision_config": None},
+    "old-end-token": trap({"eos_token_id": 2}),
+    "null-end-token": trap({"eos_token_id": None}),
+    "list-end-token": trap({"eos_token_id": [2, 813]}),
+    "gelu": trap({"hidden_act": "gelu"}, {"hidden_act": "gelu"}),
+    "unknown-activation": trap({"hidden_act": "QuickGELU"}),
+    "projection-in-towers": trap({"projection_dim": 7}, {"projection_dim": 7}),
+    "projection-on-top": trap({"projection_dim": 7}, {"projection_dim": 7}, projection_dim=19),
+    "text-dict": trap(text_config_dict={"hidden_size": 24, "num_attention_heads": 4}),
+    "text-dict-resets-what-it-does-not-name": trap(
+        {"eos_token_id": 2, "layer_norm_eps": 0.5, "hidden_act": "gelu"},
+        text_config_dict={**BASE_TEXT, "max_position_embeddings": 40}),
+    "vision-dict": trap({"eos_token_id": 2}, vision_config_dict={"hidden_size": 12, "patch_size": 16,
+                                                                 "num_attention_heads": 3}),
+    "empty-dicts": trap({"eos_token_id": 2}, text_config_dict={}, vision_config_dict={}),
+    "null-dicts": trap({"eos_token_id": 2}, text_config_dict=None, vision_config_dict=None),
+    "dicts-alone": {"model_type": "clip", "text_config_dict": BASE_TEXT,
+                    "vision_config_dict": BASE_VISION, "projection_dim": 19},
+    "unknown-keys": trap({"no_such_key": 3, "dropout": 0.0}, {"dropout": 0.0}, future={"a": 1}),
+    "eps": trap({"layer_norm_eps": 1e-3}, {"layer_norm_eps": 1e-6}),
+    "heads-do-not-divide": trap({"num_attention_heads": 3}),
+    "no-heads": trap({"num_attention_heads": 0}),
+    "float-size": trap({"hidden_size": 20.0}),
+    "string-size": trap({"hidden_size": "20"}),
+    "string-eps": trap({"layer_norm_eps": "1e-5"}),
+    "null-eps": trap({"layer_norm_eps": None}),
+    "list-image-size": trap(None, {"image_size": [30, 30]}),
+    "four-channels": trap(None, {"num_channels": 4}),
+    "patch-larger-than-image": trap(None, {"patch_size": 31}),
+    "pixels-left-over": trap(None, {"image_size": 32, "patch_size": 7}),
+}
+TRAP_KEYS = {
+    "text": ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+             "num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps",
+             "eos_token_id"),
+    "vision": ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+               "num_channels", "image_size", "patch_size", "hidden_act", "layer_norm_eps"),
+}
+
+
+def write_traps(folder):
+    """config.json variants, and what CLIPConfig makes of them: one `key value` (JSON) a line, or
+    `refused` with the stage and the kind of the error."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    shutil.rmtree(folder, ignore_errors=True)
+    lines = ["akin-golden clip-config 1"]
+    for name, config in TRAPS.items():
+        (folder / name).mkdir(parents=True)
+        write_json(folder / name / "config.json", config)
+        lines.append(f"case {name}")
+        try:
+            c = CLIPConfig.from_pretrained(folder / name)
+        except Exception as error:
+            lines.append(f"refused config {type(error).__name__}")
+            continue
+        try:
+            with torch.device("meta"):
+                CLIPModel(c)
+        except Exception as error:
+            lines.append(f"refused model {type(error).__name__}")
+        lines.append(f"projection_dim {json.dumps(c.projection_dim)}")
+        for part, keys in TRAP_KEYS.items():
+            values = getattr(c, part + "_config").to_dict()
+            lines += [f"{part}.{key} {json.dumps(values[key])}" for key in keys]
+    (folder / "expected.txt").write_text("\n".join(lines) + "\nend\n")
+
+
+# ---- Full-size checkpoints --------------------------------------------------------------------
+
+
+def full_arch(projection, text, vision, act="quick_gelu"):
+    """text and vision: width, layers, heads; vision also patch and image size."""
+    (tw, tl, th), (vw, vl, vh, patch, image) = text, vision
+    return {
+        "projection_dim": projection, "logit_scale": math.log(100),
+        "text": tower(tw, th, 4 * tw, tl, act, max_position_embeddings=77, vocab_size=49408),
+        "vision": tower(vw, vh, 4 * vw, vl, act, image_size=image, patch_size=patch),
+    }
+
+
+FULL = {
+    "vit-b-32": full_arch(512, (512, 12, 8), (768, 12, 12, 32, 224)),
+    "vit-b-16": full_arch(512, (512, 12, 8), (768, 12, 12, 16, 224)),
+    "vit-l-14": full_arch(768, (768, 12, 12), (1024, 24, 16, 14, 224)),
+    "vit-l-14-336": full_arch(768, (768, 12, 12), (1024, 24, 16, 14, 336)),
+    "vit-h-14": full_arch(1024, (1024, 24, 16), (1280, 32, 16, 14, 224), "gelu"),
+}
+
+FULL_TEXTS = TEXTS[:6] + [
+    "two dogs running along the beach at sunset, black and white",
+    "a diagram of a steam engine, labelled in German",
+]
+
+
+def full_config(arch, c):
+    """config.json as the published repository of this size spells it: the openai B models carry the
+    old end token (argmax pooling), the L models config dicts that name little, the LAION ones
+    another activation."""
+    text, vision = dict(c["text"]), dict(c["vision"])
+    config = {"architectures": ["CLIPModel"], "model_type": "clip",
+              "projection_dim": c["projection_dim"], "logit_scale_init_value": 2.6592,
+              "torch_dtype": "float32", "text_config": text, "vision_config": vision}
+    for part, kind in ((text, "clip_text_model"), (vision, "clip_vision_model")):
+        part["model_type"], part["projection_dim"] = kind, c["projection_dim"]
+    text.update(bos_token_id=0, eos_token_id=2, pad_token_id=1)
+    if arch.startswith("vit-l-14"):
+        named = ("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers",
+                 "projection_dim")
+        config["text_config_dict"] = {k: text[k] for k in named}
+        config["vision_config_dict"] = {k: vision[k] for k in (*named, "patch_size", "image_size")}
+    return config
+
+
+def run_full(options):
+    import_reference()
+    c, folder = FULL[options.arch], Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(folder, read_merges(options.vocab, FULL_MERGES), "all", 77)
+    write_json(folder / "config.json", full_config(options.arch, c))
+    size = c["vision"]["image_size"]
+    write_json(folder / "preprocessor_config.json", legacy(size, size))
+    for old in [*folder.glob("model.safetensors"), *folder.glob("pytorch_model.bin")]:
+        old.unlink()
+    state = draw_weights(c, zlib.crc32(options.arch.encode()))
+    if options.format == "bin":
+        add_position_ids(state, c)
+    write_weights(folder, state, options.format)
+    del state
+    pictures = write_pictures(folder / "pictures")[:6]
+    figures = write_expected(folder, folder / "pictures", pictures, FULL_TEXTS)
+    write_json(folder / "manifest.json",
+               {"script": f"tools/oracle/clip.py full --arch {options.arch}",
+                "versions": PINNED, "noise": figures})
+    print(json.dumps(figures, indent=1), file=sys.stderr)
+
+
+# ---- Comparison -------------------------------------------------------------------------------
+
+
+def read_expected(folder):
+    """[(kind, input, raw row)] of expected.txt, in its order: texts, then pictures."""
+    rows, last = [], None
+    for line in (folder / "expected.txt").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(" ")
+        if key == "text":
+            last = ("text", json.loads(value))
+        elif key == "picture":
+            last = ("picture", value)
+        elif key == "raw":
+            rows.append((*last, np.array(value.split(), np.float64)))
+    return rows
+
+
+def run_compare(options):
+    """Bounds: f32 within 1e-4 relative, row by row; bf16 cosine at least 0.9999."""
+    folder = Path(options.dir)
+    pictures_at = folder / "pictures"
+    if not pictures_at.is_dir():
+        pictures_at = folder.parent / "pictures"
+    rows = read_expected(folder)
+    command = [options.akin, "embed", "--model", str(folder), "--precision", options.precision,
+               "--raw", "--format", "npy", "--quiet"]
+    for kind, value, _ in rows:
+        command += ["--text", value] if kind == "text" else []
+    command += [str(pictures_at / value) for kind, value, _ in rows if kind == "picture"]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "rows.npy"
+        done = subprocess.run([*command, "-o", str(out)], check=False)
+        if done.returncode != 0:
+            sys.exit(f"clip.py: akin embed ended with {done.returncode}")
+        ours = np.load(out)
+    want = np.stack([row for _, _, row in rows])
+    if ours.shape != want.shape or ours.dtype != np.float32:
+        sys.exit(f"clip.py: akin gave {ours.dtype} {ours.shape}, expected float32 {want.shape}")
+    bad = 0
+    for kind in ("text", "picture"):
+        worst_error, worst_cosine = 0.0, 1.0
+        for (k, value, row), mine in zip(rows, ours):
+            if k != kind:
+                continue
+            error, cos = relative(mine, row), cosine(mine, row)
+            fails = error > 1e-4 if options.precision == "f32" else cos < 0.9999
+            if fails or not np.isfinite(mine).all():
+                bad += 1
+                print(f"  FAIL {kind} {json.dumps(value)}: relative {error:.2e} cosine {cos:.7f}")
+            worst_error, worst_cosine = max(worst_error, error), min(worst_cosine, cos)
+        print(f"{folder.name} {options.precision} {kind}: max relative error {worst_error:.2e}, "
+              f"min cosine {worst_cosine:.7f}")
+    sys.exit(1 if bad else 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     verbs = parser.add_subparsers(required=True)
@@ -717,6 +946,17 @@ def main():
     tiny.add_argument("--out", required=True)
     tiny.add_argument("--only", choices=TINY)
     tiny.set_defaults(run=run_tiny)
+    full = verbs.add_parser("full", help="write a full-size checkpoint with random weights")
+    full.add_argument("--vocab", required=True, help="bpe_simple_vocab_16e6.txt.gz")
+    full.add_argument("--arch", required=True, choices=FULL)
+    full.add_argument("--out", required=True)
+    full.add_argument("--format", choices=("safetensors", "bin"), default="safetensors")
+    full.set_defaults(run=run_full)
+    compare = verbs.add_parser("compare", help="run akin on a folder and check its numbers")
+    compare.add_argument("--akin", required=True)
+    compare.add_argument("--dir", required=True)
+    compare.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    compare.set_defaults(run=run_compare)
     options = parser.parse_args()
     options.run(options)
 
