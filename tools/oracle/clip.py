@@ -15,7 +15,6 @@ The format of expected.txt is in tests/golden/clip/README.md.
 import argparse
 import copy
 import gzip
-import io
 import json
 import math
 import os
@@ -92,7 +91,10 @@ def imagenet_templates():
 
 
 LABELS = ["cat", "red car", "mountain lake", "42"]
-TEMPLATES = {"plain": ["a photo of a {}"], "imagenet": imagenet_templates()}
+SEVEN = ["itap of a {}.", "a bad photo of the {}.", "a origami {}.", "a photo of the large {}.",
+         "a {} in a video game.", "art of the {}.", "a photo of the small {}."]
+TEMPLATES = {"one": ["a photo of a {}"], "openai-7": SEVEN, "openai-80": imagenet_templates()}
+assert set(SEVEN) < set(TEMPLATES["openai-80"])
 
 
 # ---- Pictures ---------------------------------------------------------------------------------
@@ -802,11 +804,15 @@ def write_traps(folder):
         except Exception as error:
             lines.append(f"refused config {type(error).__name__}")
             continue
+        stage = "model"
         try:
-            with torch.device("meta"):
-                CLIPModel(c)
+            with torch.device("meta"):  # shapes only: some of these are full-size
+                model, stage = CLIPModel(c).eval(), "run"
+                model.get_text_features(input_ids=torch.zeros(1, 5, dtype=torch.int64))
+                model.get_image_features(pixel_values=torch.zeros(
+                    1, 3, c.vision_config.image_size, c.vision_config.image_size))
         except Exception as error:
-            lines.append(f"refused model {type(error).__name__}")
+            lines.append(f"refused {stage} {type(error).__name__}")
         lines.append(f"projection_dim {json.dumps(c.projection_dim)}")
         for part, keys in TRAP_KEYS.items():
             values = getattr(c, part + "_config").to_dict()
@@ -900,6 +906,48 @@ def read_expected(folder):
     return rows
 
 
+def read_zero_shot(folder):
+    """(labels, {set: templates}, {(set, picture): probabilities}) of expected.txt."""
+    labels, sets, rows, last = [], {}, {}, None
+    for line in (folder / "expected.txt").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(" ")
+        if key == "label":
+            labels.append(json.loads(value))
+        elif key == "templates":
+            last = sets.setdefault(value.split()[0], [])
+        elif key == "template":
+            last.append(json.loads(value))
+        elif key == "probabilities":
+            name, picture, *numbers_of = value.split()
+            rows[name, picture] = np.array(numbers_of, np.float64)
+    return labels, sets, rows
+
+
+def compare_zero_shot(options, folder, pictures_at):
+    """Probabilities within 1e-3 (a logit is up to 100 times a cosine, so 1e-4 on the raw outputs
+    may move it by 0.01). Returns how many are not."""
+    labels, sets, rows = read_zero_shot(folder)
+    bad = 0
+    for name, templates in sets.items():
+        pictures = [picture for n, picture in rows if n == name]
+        command = [options.akin, "classify", "--model", str(folder), "--precision", "f32", "--json",
+                   "--quiet", "--labels", ",".join(labels)]
+        for template in templates:
+            command += ["--template", template]
+        command += [str(pictures_at / picture) for picture in pictures]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"clip.py: akin classify ended with {done.returncode}: {done.stderr}")
+        worst = 0.0
+        for picture, entry in zip(pictures, json.loads(done.stdout), strict=True):
+            found = {x["label"]: x["probability"] for x in entry["labels"]}
+            off = max(abs(found[label] - p) for label, p in zip(labels, rows[name, picture]))
+            worst = max(worst, off)
+            bad += not off <= 1e-3
+        print(f"{folder.name} classify, {len(templates)} templates: largest difference {worst:.1e}")
+    return bad
+
+
 def run_compare(options):
     """Bounds: f32 within 1e-4 relative, row by row; bf16 cosine at least 0.9999."""
     folder = Path(options.dir)
@@ -935,6 +983,8 @@ def run_compare(options):
             worst_error, worst_cosine = max(worst_error, error), min(worst_cosine, cos)
         print(f"{folder.name} {options.precision} {kind}: max relative error {worst_error:.2e}, "
               f"min cosine {worst_cosine:.7f}")
+    if options.classify:
+        bad += compare_zero_shot(options, folder, pictures_at)
     sys.exit(1 if bad else 0)
 
 
@@ -956,6 +1006,7 @@ def main():
     compare.add_argument("--akin", required=True)
     compare.add_argument("--dir", required=True)
     compare.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    compare.add_argument("--classify", action="store_true", help="check akin classify too, in f32")
     compare.set_defaults(run=run_compare)
     options = parser.parse_args()
     options.run(options)
