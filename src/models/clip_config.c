@@ -30,11 +30,29 @@ const char *akin_activation_name(akin_activation activation)
     return "none";
 }
 
+/* The reference refuses null where it wants a value; only a whole tower may be null. */
+static akin_status refuse_null(const json_t *object, const char *path, const char *where, const char *field,
+                               akin_error *err)
+{
+    if (!json_is_null(json_object_get(object, field)))
+        return AKIN_OK;
+    return akin_fail(err, AKIN_E_CONFIG, path,
+                     "field '%s%s%s' is null; give it a value, or leave it out for the default",
+                     where != NULL ? where : "", where != NULL ? "." : "", field);
+}
+
+static akin_status read_int(const json_t *object, const char *path, const char *where, const char *field,
+                            int64_t min, int64_t max, int64_t *io, akin_error *err)
+{
+    akin_status status = refuse_null(object, path, where, field, err);
+    return status != AKIN_OK ? status : akin_json_int(object, path, where, field, min, max, io, err);
+}
+
 static akin_status read_size(const json_t *object, const char *path, const char *where, const char *field,
                              int64_t min, int64_t max, size_t *io, akin_error *err)
 {
     int64_t n = (int64_t)*io;
-    akin_status status = akin_json_int(object, path, where, field, min, max, &n, err);
+    akin_status status = read_int(object, path, where, field, min, max, &n, err);
     *io = (size_t)n;
     return status;
 }
@@ -69,6 +87,7 @@ static akin_status read_tower(const json_t *object, const char *path, const char
         goto out;
     }
     double eps = 1e-5;
+    AKIN_TRY(refuse_null(object, path, where, "layer_norm_eps", err));
     AKIN_TRY(akin_json_number(object, path, where, "layer_norm_eps", &eps, err));
     if (!(eps >= 0.0 && eps <= 1.0)) {
         status = akin_fail(err, AKIN_E_CONFIG, path, "field '%s.layer_norm_eps' must lie between 0 and 1",
@@ -77,6 +96,7 @@ static akin_status read_tower(const json_t *object, const char *path, const char
     }
     tower->eps = (float)eps;
     const char *name = "quick_gelu";
+    AKIN_TRY(refuse_null(object, path, where, "hidden_act", err));
     AKIN_TRY(akin_json_text(object, path, where, "hidden_act", &name, err));
     for (size_t i = 0; i < ACTIVATIONS; i++)
         if (strcmp(name, activations[i].name) == 0) {
@@ -122,12 +142,12 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     AKIN_TRY(read_tower(tower, path, where, &out->text, err));
     AKIN_TRY(read_size(tower, path, where, "vocab_size", 1, 1 << 24, &out->vocabulary, err));
     AKIN_TRY(read_size(tower, path, where, "max_position_embeddings", 2, 1 << 16, &out->text_tokens, err));
-    AKIN_TRY(akin_json_int(tower, path, where, "eos_token_id", 0, 1 << 24, &eos, err));
+    AKIN_TRY(read_int(tower, path, where, "eos_token_id", 0, 1 << 24, &eos, err));
     out->eos = (int32_t)eos;
 
     AKIN_TRY(tower_object(root, path, "vision_config", "vision_config_dict", &tower, &where, err));
     AKIN_TRY(read_tower(tower, path, where, &out->vision, err));
-    AKIN_TRY(akin_json_int(tower, path, where, "num_channels", 3, 3, &channels, err));
+    AKIN_TRY(read_int(tower, path, where, "num_channels", 3, 3, &channels, err));
     AKIN_TRY(read_size(tower, path, where, "image_size", 1, 4096, &out->image, err));
     AKIN_TRY(read_size(tower, path, where, "patch_size", 1, (int64_t)out->image, &out->patch, err));
     out->grid = out->image / out->patch;
