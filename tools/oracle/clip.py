@@ -589,13 +589,13 @@ TINY = {
     },
     "tiny-e": {
         "about": "bf16 stored; gelu_pytorch_tanh in the text tower and silu in the vision tower; "
-                 "eps 1e-3 and 1e-6; the patches leave 4 pixels over; the crop is larger than the "
+                 "eps 1e-3 and 1e-2; the patches leave 4 pixels over; the crop is larger than the "
                  "resized picture (zero padding); normalized added tokens as in published files",
         "merges": 200, "projection_dim": 12, "logit_scale": 3.3, "dtype": "bfloat16",
         "normalized": True,
         "text": tower(22, 1, 43, 2, "gelu_pytorch_tanh", 1e-3, max_position_embeddings=50,
                       eos_token_id="real"),
-        "vision": tower(30, 5, 37, 2, "silu", 1e-6, image_size=32, patch_size=7),
+        "vision": tower(30, 5, 37, 2, "silu", 1e-2, image_size=32, patch_size=7),
         "preprocess": new_style({"shortest_edge": 27}, 32, image_mean=[0.4, 0.5, 0.6],
                                 image_std=[0.2, 0.25, 0.3]),
     },
