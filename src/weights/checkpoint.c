@@ -185,11 +185,10 @@ static akin_status map_shard(akin_checkpoint *c, char *path, akin_error *err)
 static akin_status read_shard(akin_checkpoint *c, enum kind kind, akin_error *err)
 {
     const struct shard *shard = &c->shards[c->shard_count - 1];
-    size_t first = c->list.count;
-    akin_status status = kind == SAFETENSORS
-        ? akin_safetensors_read(shard->mapping.data, shard->mapping.size, shard->path, &c->list, err)
-        : akin_torchzip_read(shard->mapping.data, shard->mapping.size, shard->path, &c->list, err);
-    return status == AKIN_OK ? akin_tensor_list_sort(&c->list, first, err) : status;
+    const akin_mapping *m = &shard->mapping;
+    if (kind == SAFETENSORS)
+        return akin_safetensors_read(m->data, m->size, shard->path, &c->list, err);
+    return akin_torchzip_read(m->data, m->size, shard->path, &c->list, err);
 }
 
 /* One line of the index. */
@@ -387,5 +386,5 @@ const akin_tensor *akin_checkpoint_at(const akin_checkpoint *checkpoint, size_t 
 
 const akin_tensor *akin_checkpoint_find(const akin_checkpoint *checkpoint, const char *name)
 {
-    return akin_tensor_list_find(&checkpoint->list, 0, name);
+    return akin_tensor_list_find(&checkpoint->list, name);
 }

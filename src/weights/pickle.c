@@ -82,7 +82,7 @@ static akin_status fail_broken(struct reader *r, const char *what)
     return akin_fail(r->err, AKIN_E_CORRUPT, r->path, "pickle: %s before byte %zu", what, r->c.pos);
 }
 
-/* Room for one more item in an array of pointers that starts at no less than `least` items. */
+/* Makes room for `need` pointers, the new ones NULL. */
 static bool grow(akin_pickle_value ***items, size_t *capacity, size_t need)
 {
     if (need <= *capacity)
@@ -110,6 +110,7 @@ static akin_status push(struct reader *r, akin_pickle_value *value)
 /* A new value on the stack. */
 static akin_status push_new(struct reader *r, akin_pickle_kind kind, akin_pickle_value **out)
 {
+    *out = NULL;
     if (r->slab_left == 0) {
         if (r->values >= AKIN_PICKLE_MAX_VALUES)
             return fail_limit(r, "values", AKIN_PICKLE_MAX_VALUES);
@@ -141,6 +142,7 @@ static akin_status need(struct reader *r, size_t count)
 /* Removes the last mark; *count values lie above it, on top of the stack. */
 static akin_status pop_mark(struct reader *r, size_t *count)
 {
+    *count = 0;
     if (r->mark_count == 0)
         return fail_broken(r, "no mark on the stack");
     *count = available(r);

@@ -172,7 +172,7 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
 
     struct file file = { path, data + c.pos, akin_cursor_left(&c) };
     struct span *spans = NULL;
-    size_t count = 0;
+    size_t count = 0, first = out->count;
     json_t *header = NULL, *entry;
     const char *name;
     akin_status status;
@@ -192,7 +192,8 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
         else
             AKIN_TRY(read_tensor(&file, name, entry, out, &spans[count++], err));
     }
-    status = check_cover(&file, spans, count, err);
+    AKIN_TRY(check_cover(&file, spans, count, err));
+    status = akin_tensor_list_sort(out, first, err);
 out:
     free(spans);
     json_decref(header);

@@ -158,10 +158,10 @@ akin_status akin_tensor_list_sort(akin_tensor_list *list, size_t first, akin_err
     return AKIN_OK;
 }
 
-const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, size_t first, const char *name)
+const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, const char *name)
 {
-    if (list->count == first)
+    if (list->count == 0)
         return NULL;
     akin_tensor key = { .name = name };
-    return bsearch(&key, list->items + first, list->count - first, sizeof *list->items, by_name);
+    return bsearch(&key, list->items, list->count, sizeof *list->items, by_name);
 }

@@ -28,8 +28,8 @@ akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tens
 /* Sorts items[first..count) by name; a name that is there twice is AKIN_E_CORRUPT. */
 akin_status akin_tensor_list_sort(akin_tensor_list *list, size_t first, akin_error *err);
 
-/* The item with this name, or NULL. Needs items[first..count) sorted. */
-const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, size_t first, const char *name);
+/* The item with this name, or NULL, in a list that is sorted as a whole. */
+const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, const char *name);
 
 /* Bytes of one element. */
 size_t akin_dtype_size(akin_dtype dtype);

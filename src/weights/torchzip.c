@@ -118,6 +118,9 @@ static akin_status find_pickle(struct reader *r, const akin_zip_entry **out)
                          "a TorchScript archive (a program with its weights, like OpenAI's original .pt "
                          "files), not a state dict: use the model's safetensors form, or convert it "
                          "with torch.save(torch.jit.load(FILE, map_location='cpu').state_dict(), OUT)");
+    akin_status status = akin_zip_check_stored(&r->zip, r->path, r->err);
+    if (status != AKIN_OK)
+        return status;
     const akin_zip_entry *order = entry_of(r, "byteorder", 9);
     if (order != NULL && (order->size != 6 || memcmp(order->data, "little", 6) != 0))
         return akin_fail(r->err, AKIN_E_UNSUPPORTED, r->path,
@@ -318,6 +321,7 @@ akin_status akin_torchzip_read(const unsigned char *data, size_t size, const cha
                                akin_tensor_list *out, akin_error *err)
 {
     struct reader r = { .path = path, .list = out, .err = err };
+    size_t first = out->count;
     const akin_zip_entry *pickle;
     const akin_pickle_value *top;
     akin_arena arena;
@@ -326,7 +330,8 @@ akin_status akin_torchzip_read(const unsigned char *data, size_t size, const cha
     AKIN_TRY(akin_zip_open(&r.zip, data, size, path, err));
     AKIN_TRY(find_pickle(&r, &pickle));
     AKIN_TRY(akin_pickle_read(pickle->data, pickle->size, path, globals, global_count, &arena, &top, err));
-    status = read_state_dict(&r, top);
+    AKIN_TRY(read_state_dict(&r, top));
+    status = akin_tensor_list_sort(out, first, err);
 out:
     akin_arena_clear(&arena);
     akin_zip_clear(&r.zip);

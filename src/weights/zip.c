@@ -3,8 +3,8 @@
  * After PKWARE's APPNOTE 6.3.10: end record, ZIP64 end record (optional here; torch always writes
  * it), central directory. Sizes and offsets come from the central directory; torch leaves those in
  * the local headers at zero, so of these only the lengths that lead to the data are used. Refused:
- * compressed and encrypted entries, archives of several parts, duplicate names, names that leave
- * their folder. Checksums are not verified, as torch does not: half of torch's writers omit them.
+ * encrypted entries, archives of several parts, duplicate names, names that leave their folder; and
+ * compressed entries, by akin_zip_check_stored. Checksums are not verified, as torch does not: half of torch's writers omit them.
  */
 #include "zip.h"
 
@@ -240,11 +240,9 @@ static akin_status read_entry(const struct archive *a, akin_cursor *c, uint64_t 
     if ((flags & 0x2041) != 0)
         return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "ZIP: entry '%.*s' is encrypted", name_size,
                          entry->name);
+    entry->method = method;
     if (method != 0)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path,
-                         "ZIP: entry '%.*s' is compressed (method %d); torch stores its checkpoints "
-                         "uncompressed: was this archive made by another program?",
-                         name_size, entry->name, method);
+        return AKIN_OK;
     if (stored != size || disk != 0)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
                          "ZIP: entry '%.*s' has %" PRIu64 " bytes stored as %" PRIu64, name_size,
@@ -300,6 +298,19 @@ void akin_zip_clear(akin_zip *zip)
 {
     free(zip->entries);
     *zip = (akin_zip){ 0 };
+}
+
+akin_status akin_zip_check_stored(const akin_zip *zip, const char *path, akin_error *err)
+{
+    for (size_t i = 0; i < zip->count; i++) {
+        const akin_zip_entry *entry = &zip->entries[i];
+        if (entry->method != 0)
+            return akin_fail(err, AKIN_E_UNSUPPORTED, path,
+                             "ZIP: entry '%.*s' is compressed (method %d); torch stores its checkpoints "
+                             "uncompressed: was this archive made by another program?",
+                             (int)entry->name_size, entry->name, entry->method);
+    }
+    return AKIN_OK;
 }
 
 const akin_zip_entry *akin_zip_find(const akin_zip *zip, const char *name, size_t name_size)
