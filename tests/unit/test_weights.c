@@ -53,7 +53,8 @@ static const unsigned char *element(const akin_tensor *t, size_t i)
 
 static void compare_tensor(const akin_tensor *t, const json_t *expected)
 {
-    assert_string_equal(akin_dtype_name(t->dtype), json_string_value(json_object_get(expected, "dtype")));
+    assert_string_equal(akin_dtype_name(t->dtype),
+                        json_string_value(json_object_get(expected, "dtype")));
     const json_t *shape = json_object_get(expected, "shape");
     assert_int_equal(t->dims, json_array_size(shape));
     for (int i = 0; i < t->dims; i++)
@@ -173,12 +174,14 @@ static void folder_prefers_as_transformers_does(void **state)
     (void)state;
     char dir[] = "/tmp/akin-test-XXXXXX";
     assert_non_null(mkdtemp(dir));
-    char *safe = akin_path_join(dir, "model.safetensors"), *torch = akin_path_join(dir, "pytorch_model.bin");
+    char *safe = akin_path_join(dir, "model.safetensors"),
+         *torch = akin_path_join(dir, "pytorch_model.bin");
     akin_checkpoint *c;
     assert_int_equal(akin_checkpoint_open(&c, dir, &err), AKIN_E_NOT_FOUND);
     assert_null(c);
-    assert_non_null(strstr(err.message, "model.safetensors, model.safetensors.index.json, pytorch_model.bin "
-                                        "and pytorch_model.bin.index.json"));
+    assert_non_null(strstr(err.message,
+                           "model.safetensors, model.safetensors.index.json, pytorch_model.bin "
+                           "and pytorch_model.bin.index.json"));
     copy(GOLDEN "small.pt", torch);
     c = opened(dir);
     assert_string_equal(akin_checkpoint_path(c), torch);
@@ -313,8 +316,9 @@ static void nonfinite_is_named(void **state)
         source[2500 + 1999] = bad[i];
         source[2500 + 2000] = NAN; /* the first one is named */
         assert_int_equal(akin_tensor_to_f32(&t, out, 7500, &err), AKIN_E_NONFINITE);
-        assert_string_equal(err.message, "tensor 'layer.weight' is NaN or infinite at [1, 1999]: the "
-                                         "checkpoint is damaged");
+        assert_string_equal(err.message,
+                            "tensor 'layer.weight' is NaN or infinite at [1, 1999]: the "
+                            "checkpoint is damaged");
         assert_string_equal(err.path, "file");
     }
     /* The same bytes seen as [2500, 3], transposed. */

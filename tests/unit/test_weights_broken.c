@@ -47,7 +47,8 @@ static int set_up(void **state)
     if (mkdtemp(folder) == NULL)
         return -1;
     snprintf(scratch, sizeof scratch, "%s/file", folder);
-    return akin_file_read(GOLDEN "small.safetensors", "test file", 1 << 20, &safe, NULL) != AKIN_OK ||
+    return akin_file_read(GOLDEN "small.safetensors", "test file", 1 << 20, &safe, NULL) !=
+               AKIN_OK ||
            akin_file_read(GOLDEN "small.pt", "test file", 1 << 20, &torch, NULL) != AKIN_OK;
 }
 
@@ -73,8 +74,8 @@ static void check(const char *what, akin_status status, akin_status expected, co
                   const char *path)
 {
     if (status != expected)
-        fail_msg("%s: %s instead of %s: %s", what, akin_status_name(status), akin_status_name(expected),
-                 status != AKIN_OK ? err.message : "");
+        fail_msg("%s: %s instead of %s: %s", what, akin_status_name(status),
+                 akin_status_name(expected), status != AKIN_OK ? err.message : "");
     if (status == AKIN_OK)
         return;
     assert_int_equal(err.code, status);
@@ -132,8 +133,8 @@ static akin_status open_bytes(const void *data, size_t size)
 }
 
 /* Through the reader and through a file. */
-static void expect(reader_fn read, const char *what, const void *data, size_t size, akin_status status,
-                   const char *words)
+static void expect(reader_fn read, const char *what, const void *data, size_t size,
+                   akin_status status, const char *words)
 {
     check(what, read_exactly(read, data, size), status, words, "memory");
     check(what, open_bytes(data, size), status, words, scratch);
@@ -144,7 +145,8 @@ static akin_buffer replaced(bytes from, bytes find, bytes replace)
 {
     akin_buffer out;
     akin_buffer_init(&out, "test file", 1 << 26);
-    const char *at = find.size == 0 ? from.data : memmem(from.data, from.size, find.data, find.size);
+    const char *at =
+        find.size == 0 ? from.data : memmem(from.data, from.size, find.data, find.size);
     if (at == NULL)
         fail_msg("'%s' is not in the good file", find.data);
     size_t before = (size_t)(at - from.data);
@@ -163,7 +165,8 @@ static void put_le(char *to, uint64_t value, int size)
 /* ---- safetensors */
 
 /* Header length, header, data. */
-static akin_buffer safetensors_of(const char *header, size_t header_size, const void *data, size_t data_size)
+static akin_buffer safetensors_of(const char *header, size_t header_size, const void *data,
+                                  size_t data_size)
 {
     akin_buffer out;
     char length[8];
@@ -188,15 +191,18 @@ static void safetensors_headers(void **state)
         /* Accepted, as the reference does. */
         { "", "", AKIN_OK, "" },
         { "", " \n\t ", AKIN_OK, "" },
-        { "", "{\"__metadata__\":{\"format\":\"pt\"},\"e\":{\"dtype\":\"F32\",\"shape\":[0,9],"
-              "\"data_offsets\":[28,28]},", AKIN_OK, "" },
+        { "",
+          "{\"__metadata__\":{\"format\":\"pt\"},\"e\":{\"dtype\":\"F32\",\"shape\":[0,9],"
+          "\"data_offsets\":[28,28]},",
+          AKIN_OK, "" },
         { "F16", "BF16", AKIN_OK, "" },
         { "F16", "I16", AKIN_OK, "" },
         { "[28,36]", "[28,36],\"more\":1", AKIN_OK, "" },
         /* Offsets. */
         { "[28,36]", "[28,37]", AKIN_E_TRUNCATED, "tensor 'b' ends at byte 37 of the data" },
         { "[28,36]", "[28,9223372036854775807]", AKIN_E_TRUNCATED, "tensor 'b' ends" },
-        { "[28,36]", "[28,18446744073709551615]", AKIN_E_FORMAT, "not valid JSON: too big integer" },
+        { "[28,36]", "[28,18446744073709551615]", AKIN_E_FORMAT,
+          "not valid JSON: too big integer" },
         { "[28,36]", "[36,28]", AKIN_E_FORMAT, "'b': 'data_offsets' is not a begin and an end" },
         { "[28,36]", "[-8,0]", AKIN_E_FORMAT, "'data_offsets'" },
         { "[28,36]", "[28.0,36]", AKIN_E_FORMAT, "'data_offsets'" },
@@ -239,7 +245,8 @@ static void safetensors_headers(void **state)
         /* The header as a whole. */
         { "{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24,28]}", "7", AKIN_E_FORMAT,
           "'c' is not described by an object" },
-        { "", "{\"__metadata__\":{\"format\":1},", AKIN_E_FORMAT, "'__metadata__.format' is not a string" },
+        { "", "{\"__metadata__\":{\"format\":1},", AKIN_E_FORMAT,
+          "'__metadata__.format' is not a string" },
         { "", "{\"__metadata__\":[],", AKIN_E_FORMAT, "'__metadata__' is not an object" },
         { "}}", "}", AKIN_E_FORMAT, "not valid JSON" },
         { "}}", "}}}", AKIN_E_FORMAT, "not valid JSON" },
@@ -252,10 +259,13 @@ static void safetensors_headers(void **state)
         bytes find = { rows[i].find, strlen(rows[i].find) }, from = header;
         bytes replace = { rows[i].replace, strlen(rows[i].replace) };
         if (replace.size > 2 && find.size == 0 && replace.data[0] == '{')
-            from = (bytes){ header.data + 1, header.size - 1 }; /* its brace is in the replacement */
+            from =
+                (bytes){ header.data + 1, header.size - 1 }; /* its brace is in the replacement */
         akin_buffer text = replaced(from, find, replace);
-        akin_buffer file = safetensors_of(text.data, text.size, safe.data + 8 + safe_header, safe_data);
-        expect(akin_safetensors_read, rows[i].replace, file.data, file.size, rows[i].status, rows[i].words);
+        akin_buffer file =
+            safetensors_of(text.data, text.size, safe.data + 8 + safe_header, safe_data);
+        expect(akin_safetensors_read, rows[i].replace, file.data, file.size, rows[i].status,
+               rows[i].words);
         akin_buffer_clear(&file);
         akin_buffer_clear(&text);
     }
@@ -283,7 +293,8 @@ static void safetensors_header_length(void **state)
         char file[8 + safe_header + safe_data];
         memcpy(file, safe.data, sizeof file);
         put_le(file, rows[i].length, 8);
-        expect(akin_safetensors_read, "header length", file, sizeof file, rows[i].status, rows[i].words);
+        expect(akin_safetensors_read, "header length", file, sizeof file, rows[i].status,
+               rows[i].words);
     }
 }
 
@@ -328,10 +339,12 @@ static void safetensors_unaligned_and_empty(void **state)
     expect(akin_safetensors_read, "no tensor", file.data, file.size, AKIN_OK, "");
     akin_buffer_clear(&file);
     file = safetensors_of("{}", 2, "x", 1);
-    expect(akin_safetensors_read, "no tensor", file.data, file.size, AKIN_E_CORRUPT, "1 bytes follow");
+    expect(akin_safetensors_read, "no tensor", file.data, file.size, AKIN_E_CORRUPT,
+           "1 bytes follow");
     akin_buffer_clear(&file);
     file = safetensors_of("  []", 4, "", 0);
-    expect(akin_safetensors_read, "array", file.data, file.size, AKIN_E_FORMAT, "not a JSON object");
+    expect(akin_safetensors_read, "array", file.data, file.size, AKIN_E_FORMAT,
+           "not a JSON object");
     akin_buffer_clear(&file);
 }
 
@@ -340,8 +353,8 @@ static void nonfinite_weights_are_named(void **state)
     (void)state;
     static const char *const bad[] = { "\x00\x00\xc0\x7f", "\x00\x00\x80\x7f", "\x00\x00\x80\xff" };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        akin_buffer file = replaced((bytes){ safe.data, safe.size }, (bytes)BYTES("\x00\x00\x40\x40"),
-                                    (bytes){ bad[i], 4 });
+        akin_buffer file = replaced((bytes){ safe.data, safe.size },
+                                    (bytes)BYTES("\x00\x00\x40\x40"), (bytes){ bad[i], 4 });
         akin_checkpoint *c;
         float out[6];
         write_file(scratch, file.data, file.size);
@@ -402,7 +415,8 @@ static void zip_directory(void **state)
         { entry, 46, 1, '/', AKIN_E_UNSAFE, "'/mall/data/0' names a place outside" },
         { entry, 50, 4, 0x2f2e2e2f, AKIN_E_UNSAFE, "'smal/../ta/0' names a place outside" },
         { entry, 46, 3, 0x2f2e2e, AKIN_E_UNSAFE, "'../ll/data/0' names a place outside" },
-        { entry, 56, 2, 0x2e2e, AKIN_E_CORRUPT, "is not at byte" }, /* "..": not a whole component */
+        { entry, 56, 2, 0x2e2e, AKIN_E_CORRUPT,
+          "is not at byte" }, /* "..": not a whole component */
         { entry, 50, 1, '\\', AKIN_E_UNSAFE, "names a place outside" },
         { end, 0, 4, 0, AKIN_E_TRUNCATED, "without its end record" },
         { end, 4, 2, 1, AKIN_E_UNSUPPORTED, "in several files" },
@@ -422,7 +436,8 @@ static void zip_directory(void **state)
         { end64, 40, 8, UINT64_MAX, AKIN_E_CORRUPT, "contradict" },
         { end64, 48, 8, UINT64_MAX, AKIN_E_CORRUPT, "contradict" },
     };
-    size_t bases[] = { entry_place("small/data/0"), torch.size - 22, torch.size - 42, torch.size - 98 };
+    size_t bases[] = { entry_place("small/data/0"), torch.size - 22, torch.size - 42,
+                       torch.size - 98 };
     char *file = malloc(torch.size);
     for (size_t i = 0; i < COUNT(rows); i++) {
         memcpy(file, torch.data, torch.size);
@@ -467,7 +482,8 @@ static void zip_directory(void **state)
         put_le(file + bases[end] + 8, 0xffffffff, 4);
         put_le(file + bases[end64] + 24, counts[i].count, 8);
         put_le(file + bases[end64] + 32, counts[i].count, 8);
-        expect(akin_torchzip_read, "ZIP64 count", file, torch.size, counts[i].status, counts[i].words);
+        expect(akin_torchzip_read, "ZIP64 count", file, torch.size, counts[i].status,
+               counts[i].words);
     }
     free(file);
 }
@@ -514,8 +530,8 @@ enum { items_of_small = 4 };
 
 static void small_items(struct item *items)
 {
-    static const char *const names[items_of_small] = { "small/data.pkl", "small/byteorder", "small/data/0",
-                                                       "small/data/1" };
+    static const char *const names[items_of_small] = { "small/data.pkl", "small/byteorder",
+                                                       "small/data/0", "small/data/1" };
     akin_zip zip;
     assert_ok(akin_zip_open(&zip, (const unsigned char *)torch.data, torch.size, "small.pt", &err));
     for (size_t i = 0; i < items_of_small; i++) {
@@ -526,8 +542,8 @@ static void small_items(struct item *items)
     akin_zip_clear(&zip);
 }
 
-static void expect_items(const char *what, const struct item *items, size_t count, akin_status status,
-                         const char *words)
+static void expect_items(const char *what, const struct item *items, size_t count,
+                         akin_status status, const char *words)
 {
     akin_buffer file = zip_of(items, count);
     expect(akin_torchzip_read, what, file.data, file.size, status, words);
@@ -552,8 +568,13 @@ static void archive_entries(void **state)
         { 1, { "small/byteorder", BYTES("big") }, AKIN_E_UNSUPPORTED, "big-endian" },
         { 1, { "small/byteorder", BYTES("little\n") }, AKIN_E_UNSUPPORTED, "big-endian" },
         { 1, { "other/byteorder", BYTES("big") }, AKIN_OK, "" },
-        { 1, { "small/data/0", BYTES("x") }, AKIN_E_CORRUPT, "entry 'small/data/0' is there twice" },
-        { 1, { "other/data.pkl", BYTES("\x80\x02}.") }, AKIN_E_CORRUPT,
+        { 1,
+          { "small/data/0", BYTES("x") },
+          AKIN_E_CORRUPT,
+          "entry 'small/data/0' is there twice" },
+        { 1,
+          { "other/data.pkl", BYTES("\x80\x02}.") },
+          AKIN_E_CORRUPT,
           "two pickles, 'other/data.pkl' and 'small/data.pkl'" },
         { 1, { "small/code/model.py", BYTES("x") }, AKIN_E_UNSUPPORTED, "a TorchScript archive" },
         { 1, { "small/constants.pkl", BYTES("x") }, AKIN_E_UNSUPPORTED, "a TorchScript archive" },
@@ -562,10 +583,18 @@ static void archive_entries(void **state)
         { 0, { "small/model.pkl", BYTES("\x80\x02}.") }, AKIN_E_FORMAT, "without a data.pkl" },
         { 0, { "data.pkl", BYTES("\x80\x02}.") }, AKIN_E_FORMAT, "without a data.pkl" },
         { 0, { "small/data.pkl", BYTES("") }, AKIN_E_TRUNCATED, "pickle: ends at byte 0" },
-        { 2, { "small/data/2", BYTES("x") }, AKIN_E_CORRUPT, "'a': its storage 'data/0' is not in" },
-        { 2, { "small/data/0", BYTES("12345678901234567890123") }, AKIN_E_CORRUPT,
+        { 2,
+          { "small/data/2", BYTES("x") },
+          AKIN_E_CORRUPT,
+          "'a': its storage 'data/0' is not in" },
+        { 2,
+          { "small/data/0", BYTES("12345678901234567890123") },
+          AKIN_E_CORRUPT,
           "'a': its storage has 23 bytes, not the 6 elements of F32" },
-        { 2, { "small/data/0", BYTES("1234567890123456789012345") }, AKIN_E_CORRUPT, "has 25 bytes" },
+        { 2,
+          { "small/data/0", BYTES("1234567890123456789012345") },
+          AKIN_E_CORRUPT,
+          "has 25 bytes" },
         { 3, { "small/data/1", BYTES("") }, AKIN_E_CORRUPT, "'b': its storage has 0 bytes" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -590,7 +619,8 @@ static void expect_bomb(const char *what, const void *data, size_t size, const c
 {
     struct item item = { "x/data.pkl", { data, size } };
     akin_buffer file = zip_of(&item, 1);
-    check(what, read_exactly(akin_torchzip_read, file.data, file.size), AKIN_E_LIMIT, words, "memory");
+    check(what, read_exactly(akin_torchzip_read, file.data, file.size), AKIN_E_LIMIT, words,
+          "memory");
     akin_buffer_clear(&file);
 }
 
@@ -620,57 +650,80 @@ static void pickle_edits(void **state)
         /* Shape, stride, offset. */
         { BYTES("K\2K\3\x86q\t"), BYTES("J\xfe\xff\xff\xffK\3\x86q\t"), AKIN_E_CORRUPT,
           "'a': its shape or stride is not made of numbers of 0 or more" },
-        { BYTES("K\2K\3\x86q\t"), BYTES("\x88K\3\x86q\t"), AKIN_E_CORRUPT, "'a': its shape or stride" },
+        { BYTES("K\2K\3\x86q\t"), BYTES("\x88K\3\x86q\t"), AKIN_E_CORRUPT,
+          "'a': its shape or stride" },
         { BYTES("K\2K\3\x86q\t"), BYTES("K\2q\t"), AKIN_E_CORRUPT, "is not a tuple" },
         { BYTES("K\2K\3\x86q\t"), BYTES("K\3K\3\x86q\t"), AKIN_E_CORRUPT,
           "'a': F32 of shape [3, 3] from element 0 reaches past its storage of 6 elements" },
         { BYTES("K\2K\3\x86q\t"), BYTES("K\0K\3\x86q\t"), AKIN_OK, "" },
-        { BYTES("K\2K\3\x86q\t"), BYTES(HUGE_INT HUGE_INT "\x86q\t"), AKIN_E_CORRUPT, "is too large" },
-        { BYTES("K\2K\3\x86q\t"), BYTES("K\0" HUGE_INT HUGE_INT "\x87q\t"), AKIN_E_CORRUPT, "differ in length" },
+        { BYTES("K\2K\3\x86q\t"), BYTES(HUGE_INT HUGE_INT "\x86q\t"), AKIN_E_CORRUPT,
+          "is too large" },
+        { BYTES("K\2K\3\x86q\t"), BYTES("K\0" HUGE_INT HUGE_INT "\x87q\t"), AKIN_E_CORRUPT,
+          "differ in length" },
         { BYTES("K\2K\3\x86q\t"), BYTES("K\2" HUGE_INT "\x86q\t"), AKIN_E_CORRUPT, "is too large" },
         { BYTES("K\2K\3\x86q\t"), BYTES("(K\1K\1K\1K\1K\1K\1K\1K\1K\1tq\t"), AKIN_E_LIMIT,
           "'a' has 9 dimensions; the limit is 8" },
-        { BYTES("K\3K\1\x86q\n"), BYTES("K\3\x85q\n"), AKIN_E_CORRUPT, "'a': its shape and stride differ" },
-        { BYTES("K\3K\1\x86q\n"), BYTES("K\4K\1\x86q\n"), AKIN_E_CORRUPT, "reaches past its storage" },
+        { BYTES("K\3K\1\x86q\n"), BYTES("K\3\x85q\n"), AKIN_E_CORRUPT,
+          "'a': its shape and stride differ" },
+        { BYTES("K\3K\1\x86q\n"), BYTES("K\4K\1\x86q\n"), AKIN_E_CORRUPT,
+          "reaches past its storage" },
         { BYTES("K\3K\1\x86q\n"), BYTES("K\0K\0\x86q\n"), AKIN_OK, "" },
         { BYTES("K\3K\1\x86q\n"), BYTES("K\1K\2\x86q\n"), AKIN_OK, "" },
         { BYTES("K\3K\1\x86q\n"), BYTES(HUGE_INT "K\1\x86q\n"), AKIN_E_CORRUPT, "reaches past" },
         { BYTES("K\3K\1\x86q\n"), BYTES("K\3" HUGE_INT "\x86q\n"), AKIN_E_CORRUPT, "reaches past" },
-        { BYTES("K\3K\1\x86q\n"), BYTES("J\xff\xff\xff\xffK\1\x86q\n"), AKIN_E_CORRUPT, "of 0 or more" },
+        { BYTES("K\3K\1\x86q\n"), BYTES("J\xff\xff\xff\xffK\1\x86q\n"), AKIN_E_CORRUPT,
+          "of 0 or more" },
         { BYTES("QK\0"), BYTES("QK\1"), AKIN_E_CORRUPT, "from element 1 reaches past" },
-        { BYTES("QK\0"), BYTES("QJ\xff\xff\xff\xff"), AKIN_E_CORRUPT, "from element -1 reaches past" },
+        { BYTES("QK\0"), BYTES("QJ\xff\xff\xff\xff"), AKIN_E_CORRUPT,
+          "from element -1 reaches past" },
         { BYTES("QK\0"), BYTES("Q" HUGE_INT), AKIN_E_CORRUPT, "reaches past" },
         { BYTES("QK\0"), BYTES("QN"), AKIN_E_CORRUPT, "the arguments torch uses" },
         { BYTES("QK\0"), BYTES("QK\0K\0"), AKIN_E_CORRUPT, "is not a tuple" },
         { BYTES("\x89h\0)Rq\x0bt"), BYTES("t"), AKIN_E_CORRUPT, "the arguments torch uses" },
         /* Storage. */
-        { BYTES("K\6tq\b"), BYTES("K\7tq\b"), AKIN_E_CORRUPT, "24 bytes, not the 7 elements of F32" },
+        { BYTES("K\6tq\b"), BYTES("K\7tq\b"), AKIN_E_CORRUPT,
+          "24 bytes, not the 7 elements of F32" },
         { BYTES("K\6tq\b"), BYTES("J\xff\xff\xff\xfftq\b"), AKIN_E_CORRUPT, "not the -1 elements" },
-        { BYTES("K\6tq\b"), BYTES(HUGE_INT "tq\b"), AKIN_E_CORRUPT, "not the 9223372036854775807 elements" },
+        { BYTES("K\6tq\b"), BYTES(HUGE_INT "tq\b"), AKIN_E_CORRUPT,
+          "not the 9223372036854775807 elements" },
         { BYTES("K\6tq\b"), BYTES("Ntq\b"), AKIN_E_CORRUPT, "not described as torch does" },
         { BYTES("K\6tq\b"), BYTES("tq\b"), AKIN_E_CORRUPT, "not described as torch does" },
         { BYTES("X\7\0\0\0storage"), BYTES("X\7\0\0\0stowage"), AKIN_E_CORRUPT, "not described" },
         { BYTES("FloatStorage"), BYTES("DoubleStorage"), AKIN_E_CORRUPT, "6 elements of F64" },
         { BYTES("FloatStorage"), BYTES("IntStorage"), AKIN_OK, "" },
         { BYTES("FloatStorage"), BYTES("float32"), AKIN_E_CORRUPT, "of no storage class" },
-        { BYTES("FloatStorage"), BYTES("ComplexFloatStorage"), AKIN_E_UNSAFE, "'torch.ComplexFloatStorage'" },
+        { BYTES("FloatStorage"), BYTES("ComplexFloatStorage"), AKIN_E_UNSAFE,
+          "'torch.ComplexFloatStorage'" },
         { BYTES("ctorch\nFloatStorage"), BYTES("ctorch.storage\nUntypedStorage"), AKIN_E_CORRUPT,
           "24 bytes, not the 6" },
-        { BYTES("ctorch\nFloatStorage\nq\5X\1\0\0\0" "0q\6X\3\0\0\0cpuq\7K\6"),
-          BYTES("ctorch.storage\nUntypedStorage\nq\5X\1\0\0\0" "0q\6X\3\0\0\0cpuq\7K\x18"), AKIN_E_CORRUPT,
-          "'a': its storage is of the wrong class" },
-        { BYTES("X\1\0\0\0" "0q\6"), BYTES("X\1\0\0\0" "7q\6"), AKIN_E_CORRUPT, "'data/7' is not in" },
-        { BYTES("X\1\0\0\0" "0q\6"), BYTES("X\x0b\0\0\0../data.pklq\6"), AKIN_E_CORRUPT, "is not in the archive" },
-        { BYTES("X\1\0\0\0" "0q\6"),
-          BYTES("XA\0\0\0" "12345678901234567890123456789012345678901234567890123456789012345q\6"),
+        { BYTES("ctorch\nFloatStorage\nq\5X\1\0\0\0"
+                "0q\6X\3\0\0\0cpuq\7K\6"),
+          BYTES("ctorch.storage\nUntypedStorage\nq\5X\1\0\0\0"
+                "0q\6X\3\0\0\0cpuq\7K\x18"),
+          AKIN_E_CORRUPT, "'a': its storage is of the wrong class" },
+        { BYTES("X\1\0\0\0"
+                "0q\6"),
+          BYTES("X\1\0\0\0"
+                "7q\6"),
+          AKIN_E_CORRUPT, "'data/7' is not in" },
+        { BYTES("X\1\0\0\0"
+                "0q\6"),
+          BYTES("X\x0b\0\0\0../data.pklq\6"), AKIN_E_CORRUPT, "is not in the archive" },
+        { BYTES("X\1\0\0\0"
+                "0q\6"),
+          BYTES("XA\0\0\0"
+                "12345678901234567890123456789012345678901234567890123456789012345q\6"),
           AKIN_E_LIMIT, "longer than 64 bytes" },
-        { BYTES("_rebuild_tensor_v2"), BYTES("_rebuild_tensor_v3"), AKIN_E_CORRUPT, "the arguments torch uses" },
+        { BYTES("_rebuild_tensor_v2"), BYTES("_rebuild_tensor_v3"), AKIN_E_CORRUPT,
+          "the arguments torch uses" },
         { BYTES("_rebuild_tensor_v2"), BYTES("_rebuild_sparse_tensor"), AKIN_E_UNSAFE,
           "Python's 'torch._utils._rebuild_sparse_tensor'" },
-        { BYTES("_rebuild_tensor_v2"), BYTES("_rebuild_parameter"), AKIN_E_CORRUPT, "a parameter of no tensor" },
+        { BYTES("_rebuild_tensor_v2"), BYTES("_rebuild_parameter"), AKIN_E_CORRUPT,
+          "a parameter of no tensor" },
         { BYTES("ctorch._utils\n_rebuild_tensor_v2"), BYTES("ctorch\nFloatStorage"), AKIN_E_UNSAFE,
           "REDUCE calls 'torch.FloatStorage', a type" },
-        { BYTES("ctorch._utils\n_rebuild_tensor_v2\n"), BYTES("N"), AKIN_E_UNSAFE, "REDUCE calls None" },
+        { BYTES("ctorch._utils\n_rebuild_tensor_v2\n"), BYTES("N"), AKIN_E_UNSAFE,
+          "REDUCE calls None" },
         /* Names. */
         { BYTES("X\1\0\0\0bq"), BYTES("X\1\0\0\0aq"), AKIN_E_CORRUPT, "tensor 'a' is there twice" },
         { BYTES("X\1\0\0\0bq"), BYTES("X\0\0\0\0q"), AKIN_E_FORMAT, "empty name" },
@@ -686,7 +739,8 @@ static void pickle_edits(void **state)
         { BYTES("u."), BYTES("e."), AKIN_E_CORRUPT, "appended to what is no list" },
         { BYTES("u."), BYTES("u}b."), AKIN_OK, "" },
         { BYTES("u."), BYTES("u}X\x09\0\0\0_metadata}sb."), AKIN_OK, "" },
-        { BYTES("u."), BYTES("u}X\x09\0\0\0__class__}sb."), AKIN_E_UNSAFE, "BUILD sets attributes" },
+        { BYTES("u."), BYTES("u}X\x09\0\0\0__class__}sb."), AKIN_E_UNSAFE,
+          "BUILD sets attributes" },
     };
     struct item good[items_of_small + 1];
     small_items(good);
@@ -725,12 +779,18 @@ static void pickle_programs(void **state)
         { BYTES("\x80\2}X\5\0\0\0sizesctorch\nSize\nK\1\x85\x85Rs."), AKIN_OK, "" },
         { BYTES("\x80\2}X\5\0\0\0dtypectorch\nfloat16\ns."), AKIN_OK, "" },
         /* Code. */
-        { BYTES("\x80\2cposix\nsystem\nX\2\0\0\0id\x85R."), AKIN_E_UNSAFE, "Python's 'posix.system'" },
-        { BYTES("\x80\4\x8c\5posix\x8c\6system\x93\x8c\2id\x85R."), AKIN_E_UNSAFE, "Python's 'posix.system'" },
-        { BYTES("\x80\4\x8c\5posix\x94\x8c\6system\x94\x93\x94\x8c\2id\x85R."), AKIN_E_UNSAFE, "posix.system" },
-        { BYTES("\x80\2c__builtin__\neval\nX\1\0\0\0" "1\x85R."), AKIN_E_UNSAFE, "'__builtin__.eval'" },
+        { BYTES("\x80\2cposix\nsystem\nX\2\0\0\0id\x85R."), AKIN_E_UNSAFE,
+          "Python's 'posix.system'" },
+        { BYTES("\x80\4\x8c\5posix\x8c\6system\x93\x8c\2id\x85R."), AKIN_E_UNSAFE,
+          "Python's 'posix.system'" },
+        { BYTES("\x80\4\x8c\5posix\x94\x8c\6system\x94\x93\x94\x8c\2id\x85R."), AKIN_E_UNSAFE,
+          "posix.system" },
+        { BYTES("\x80\2c__builtin__\neval\nX\1\0\0\0"
+                "1\x85R."),
+          AKIN_E_UNSAFE, "'__builtin__.eval'" },
         { BYTES("\x80\2cbuiltins\ngetattr\n."), AKIN_E_UNSAFE, "'builtins.getattr'" },
-        { BYTES("\x80\2cnumpy.core.multiarray\nscalar\n."), AKIN_E_UNSAFE, "'numpy.core.multiarray.scalar'" },
+        { BYTES("\x80\2cnumpy.core.multiarray\nscalar\n."), AKIN_E_UNSAFE,
+          "'numpy.core.multiarray.scalar'" },
         { BYTES("\x80\2ctorch\nfloat32\0\n."), AKIN_E_UNSAFE, "'torch.float32" },
         { BYTES("\x80\2ctorch.Size\n\n."), AKIN_E_UNSAFE, "'torch.Size.'" },
         { BYTES("\x80\2(iposix\nsystem\n."), AKIN_E_UNSAFE, "opcode INST" },
@@ -744,10 +804,13 @@ static void pickle_programs(void **state)
         { BYTES("\x80\5\x97."), AKIN_E_UNSAFE, "opcode NEXT_BUFFER" },
         { BYTES("\x80\2}}b."), AKIN_E_UNSAFE, "BUILD sets attributes of a dict" },
         { BYTES("\x80\2" ORDERED ")RNb."), AKIN_E_UNSAFE, "BUILD sets attributes" },
-        { BYTES("\x80\2" ORDERED "}b."), AKIN_E_UNSAFE, "BUILD sets attributes of a type or function" },
+        { BYTES("\x80\2" ORDERED "}b."), AKIN_E_UNSAFE,
+          "BUILD sets attributes of a type or function" },
         { BYTES("\x80\2N)R."), AKIN_E_UNSAFE, "REDUCE calls None" },
-        { BYTES("\x80\2" ORDERED "}R."), AKIN_E_UNSAFE, "REDUCE calls a type or function with a dict" },
-        { BYTES("\x80\2ctorch\nfloat32\n)R."), AKIN_E_UNSAFE, "REDUCE calls 'torch.float32', a type" },
+        { BYTES("\x80\2" ORDERED "}R."), AKIN_E_UNSAFE,
+          "REDUCE calls a type or function with a dict" },
+        { BYTES("\x80\2ctorch\nfloat32\n)R."), AKIN_E_UNSAFE,
+          "REDUCE calls 'torch.float32', a type" },
         { BYTES("\x80\2" ORDERED "]\x85R."), AKIN_E_UNSUPPORTED, "made by Python 2" },
         /* Opcodes a state dict does not need, and bytes that are none. */
         { BYTES("\x80\2}N0."), AKIN_E_UNSUPPORTED, "opcode POP" },
@@ -767,7 +830,8 @@ static void pickle_programs(void **state)
         { BYTES("\x80\4\x8c\5abc."), AKIN_E_TRUNCATED, "in the middle" },
         { BYTES("\x80\4\x8d\xff\xff\xff\xff\xff\xff\xff\xff."), AKIN_E_TRUNCATED, "in the middle" },
         { BYTES("\x80\4\x8d\1\0\0\0\0\0\0\x80."), AKIN_E_TRUNCATED, "in the middle" },
-        { BYTES("\x80\4\x95\xff\xff\xff\xff\xff\xff\xff\xff}."), AKIN_E_TRUNCATED, "in the middle" },
+        { BYTES("\x80\4\x95\xff\xff\xff\xff\xff\xff\xff\xff}."), AKIN_E_TRUNCATED,
+          "in the middle" },
         { BYTES("\x80\2\x8a\4\1\2."), AKIN_E_TRUNCATED, "in the middle" },
         { BYTES("\x80\2\x8a\x09\1\2\3\4\5\6\7\x8\x9."), AKIN_E_LIMIT, "an integer of 9 bytes" },
         { BYTES("\x80\2G\1\2."), AKIN_E_TRUNCATED, "in the middle" },
@@ -800,11 +864,14 @@ static void pickle_programs(void **state)
         { BYTES("\x80\2]."), AKIN_E_UNSUPPORTED, "holds a list, not a state dict" },
         { BYTES("\x80\2NQ."), AKIN_E_UNSUPPORTED, "holds a storage, not a state dict" },
         { BYTES("\x80\2ctorch\nSize\n)R."), AKIN_E_UNSUPPORTED, "holds a single tensor or object" },
-        { BYTES("\x80\2}X\5\0\0\0model}s."), AKIN_E_UNSUPPORTED, "entry 'model' is a dict, not a tensor" },
+        { BYTES("\x80\2}X\5\0\0\0model}s."), AKIN_E_UNSUPPORTED,
+          "entry 'model' is a dict, not a tensor" },
         { BYTES("\x80\2}X\5\0\0\0modelNQs."), AKIN_E_UNSUPPORTED, "entry 'model' is a storage" },
         { BYTES("\x80\2}q\0X\1\0\0\0ah\0s."), AKIN_E_UNSUPPORTED, "entry 'a' is a dict" },
-        { BYTES("\x80\2}q\0X\x0a\0\0\0state_dicth\0s."), AKIN_E_UNSUPPORTED, "entry 'state_dict' is a dict" },
-        { BYTES("\x80\2}X\x0a\0\0\0state_dict]s."), AKIN_E_UNSUPPORTED, "entry 'state_dict' is a list" },
+        { BYTES("\x80\2}q\0X\x0a\0\0\0state_dicth\0s."), AKIN_E_UNSUPPORTED,
+          "entry 'state_dict' is a dict" },
+        { BYTES("\x80\2}X\x0a\0\0\0state_dict]s."), AKIN_E_UNSUPPORTED,
+          "entry 'state_dict' is a list" },
         { BYTES("\x80\2}X\1\0\0\0actorch._utils\n_rebuild_parameter\n)Rs."), AKIN_E_CORRUPT,
           "a parameter of nothing" },
         { BYTES("\x80\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n)Rs."), AKIN_E_CORRUPT,
@@ -813,7 +880,8 @@ static void pickle_programs(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         char what[60];
         snprintf(what, sizeof what, "pickle %zu", i);
-        expect_pickle(what, rows[i].pickle.data, rows[i].pickle.size, rows[i].status, rows[i].words);
+        expect_pickle(what, rows[i].pickle.data, rows[i].pickle.size, rows[i].status,
+                      rows[i].words);
     }
 }
 
@@ -850,7 +918,8 @@ static void truncated_anywhere(void **state)
 {
     (void)state;
     for (size_t size = 0; size < safe.size; size++) {
-        check("prefix", read_exactly(akin_safetensors_read, safe.data, size), AKIN_E_TRUNCATED, "", "memory");
+        check("prefix", read_exactly(akin_safetensors_read, safe.data, size), AKIN_E_TRUNCATED, "",
+              "memory");
         check("prefix", open_bytes(safe.data, size), AKIN_E_TRUNCATED, "", scratch);
     }
     for (size_t size = 0; size < torch.size; size++) {
@@ -866,7 +935,8 @@ static void truncated_anywhere(void **state)
 static void any_bit_flipped(void **state)
 {
     (void)state;
-    static const char *const torch_files[] = { GOLDEN "small.pt", GOLDEN "module.bin", GOLDEN "parameters.pt" };
+    static const char *const torch_files[] = { GOLDEN "small.pt", GOLDEN "module.bin",
+                                               GOLDEN "parameters.pt" };
     size_t opened = 0, refused = 0;
     for (size_t bit = 0; bit < safe.size * 8; bit++) {
         safe.data[bit / 8] ^= (char)(1 << bit % 8);
@@ -905,7 +975,8 @@ static char shard_index[128], shard_1[128], shard_2[128];
 
 static void write_shards(void)
 {
-    static const char *const names[] = { "model.safetensors.index.json", "model-00001-of-00002.safetensors",
+    static const char *const names[] = { "model.safetensors.index.json",
+                                         "model-00001-of-00002.safetensors",
                                          "model-00002-of-00002.safetensors" };
     char *const paths[] = { shard_index, shard_1, shard_2 };
     for (size_t i = 0; i < 3; i++) {
@@ -940,26 +1011,36 @@ static void shards_and_index_must_agree(void **state)
     } rows[] = {
         { "", "", AKIN_OK, "", NULL },
         { "", "  \n", AKIN_OK, "", NULL },
-        { "\"a\": \"model-", "\"a\": \"../model-", AKIN_E_UNSAFE, "the shard '../model-0", shard_index },
-        { "\"a\": \"model-", "\"a\": \"/tmp/model-", AKIN_E_UNSAFE, "only files of its own folder", shard_index },
-        { "\"a\": \"model-", "\"a\": \"x\\\\model-", AKIN_E_UNSAFE, "only files of its own", shard_index },
-        { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": \"..\"", AKIN_E_UNSAFE, "the shard '..'",
+        { "\"a\": \"model-", "\"a\": \"../model-", AKIN_E_UNSAFE, "the shard '../model-0",
           shard_index },
-        { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": \"\"", AKIN_E_FORMAT, "a shard ''", shard_index },
+        { "\"a\": \"model-", "\"a\": \"/tmp/model-", AKIN_E_UNSAFE, "only files of its own folder",
+          shard_index },
+        { "\"a\": \"model-", "\"a\": \"x\\\\model-", AKIN_E_UNSAFE, "only files of its own",
+          shard_index },
+        { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": \"..\"", AKIN_E_UNSAFE,
+          "the shard '..'", shard_index },
+        { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": \"\"", AKIN_E_FORMAT, "a shard ''",
+          shard_index },
         { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": 1", AKIN_E_FORMAT,
           "the shard of 'a' is not a string", shard_index },
         { "\"a\": \"model-00001-of-00002.safetensors\"", "\"a\": \"model.safetensors.index.json\"",
           AKIN_E_CORRUPT, "tensor 'a' of this shard is not in the index", shard_1 },
         { "\"a\": \"model-00001", "\"a\": \"model-00002", AKIN_E_CORRUPT,
-          "tensor 'a' of this shard is not in the index, or is said to be in another one", shard_1 },
-        { "\"a\": \"model-", "\"e\": \"model-", AKIN_E_CORRUPT, "tensor 'a' of this shard is not in", shard_1 },
-        { "\"a\": \"model-", "\"e\": \"model-00001-of-00002.safetensors\", \"a\": \"model-", AKIN_E_CORRUPT,
-          "the index puts tensor 'e' into this shard, which does not have it", shard_1 },
-        { "\"a\": \"model-00001-of-00002.safetensors\",", "", AKIN_E_CORRUPT, "tensor 'a' of this shard", shard_1 },
+          "tensor 'a' of this shard is not in the index, or is said to be in another one",
+          shard_1 },
+        { "\"a\": \"model-", "\"e\": \"model-", AKIN_E_CORRUPT,
+          "tensor 'a' of this shard is not in", shard_1 },
+        { "\"a\": \"model-", "\"e\": \"model-00001-of-00002.safetensors\", \"a\": \"model-",
+          AKIN_E_CORRUPT, "the index puts tensor 'e' into this shard, which does not have it",
+          shard_1 },
+        { "\"a\": \"model-00001-of-00002.safetensors\",", "", AKIN_E_CORRUPT,
+          "tensor 'a' of this shard", shard_1 },
         { "\"a\": \"", "\"b\": \"", AKIN_E_FORMAT, "duplicate object key", shard_index },
         { "weight_map", "weights", AKIN_E_FORMAT, "without a 'weight_map'", shard_index },
-        { "\"weight_map\": {", "\"weight_map\": {}, \"x\": {", AKIN_E_FORMAT, "names no tensor", shard_index },
-        { "\"weight_map\": {", "\"weight_map\": [], \"x\": {", AKIN_E_FORMAT, "'weight_map'", shard_index },
+        { "\"weight_map\": {", "\"weight_map\": {}, \"x\": {", AKIN_E_FORMAT, "names no tensor",
+          shard_index },
+        { "\"weight_map\": {", "\"weight_map\": [], \"x\": {", AKIN_E_FORMAT, "'weight_map'",
+          shard_index },
         { "}", "", AKIN_E_FORMAT, "not valid JSON", shard_index },
     };
     write_shards();
@@ -980,9 +1061,11 @@ static void shards_and_index_must_agree(void **state)
     write_file(shard_2, good.data, good.size);
     expect_shards("index as shard", AKIN_E_FORMAT, "an index where a shard should be", shard_2);
     write_file(shard_2, torch.data, torch.size);
-    expect_shards("other tensors", AKIN_E_CORRUPT, "tensor 'a' of this shard is not in the index", shard_2);
+    expect_shards("other tensors", AKIN_E_CORRUPT, "tensor 'a' of this shard is not in the index",
+                  shard_2);
     unlink(shard_2);
-    expect_shards("missing", AKIN_E_NOT_FOUND, "this shard, named by the index, is missing", shard_2);
+    expect_shards("missing", AKIN_E_NOT_FOUND, "this shard, named by the index, is missing",
+                  shard_2);
     assert_int_equal(mkdir(shard_2, 0700), 0);
     expect_shards("folder", AKIN_E_NOT_A_FILE, "", shard_2);
     rmdir(shard_2);
@@ -1004,41 +1087,51 @@ static void lookalikes_are_named(void **state)
         { BYTES(""), AKIN_E_TRUNCATED, "an empty file" },
         { BYTES("\1"), AKIN_E_TRUNCATED, "too few" },
         { BYTES("\1\0\0\0\0\0\0\0"), AKIN_E_TRUNCATED, "too few" },
-        { BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 605247071\n"), AKIN_E_FORMAT,
-          "a Git LFS pointer" },
+        { BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 605247071\n"),
+          AKIN_E_FORMAT, "a Git LFS pointer" },
         { BYTES("<!DOCTYPE html><html>"), AKIN_E_FORMAT, "an HTML page" },
         { BYTES("\n  <html lang=en>"), AKIN_E_FORMAT, "an HTML page" },
         { BYTES("<?xml version='1.0'?><Error>AccessDenied"), AKIN_E_FORMAT, "an XML text" },
-        { BYTES("Entry not found"), AKIN_E_FORMAT, "a text, not a checkpoint: it begins with 'Entry not found'" },
+        { BYTES("Entry not found"), AKIN_E_FORMAT,
+          "a text, not a checkpoint: it begins with 'Entry not found'" },
         { BYTES("        "), AKIN_E_FORMAT, "a text" },
         { BYTES("{\"architectures\": [\"CLIPModel\"]}"), AKIN_E_FORMAT, "without a 'weight_map'" },
         { BYTES("{\"weight_map\""), AKIN_E_FORMAT, "not valid JSON" },
         { BYTES("\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08"), AKIN_E_FORMAT, "HDF5" },
-        { BYTES("\x85\xaatext_model\x81\xaa" "embeddings"), AKIN_E_FORMAT, "Flax" },
-        { BYTES("\x83\xa6params\x81\xa1" "aaaaaaaa"), AKIN_E_FORMAT, "msgpack" },
+        { BYTES("\x85\xaatext_model\x81\xaa"
+                "embeddings"),
+          AKIN_E_FORMAT, "Flax" },
+        { BYTES("\x83\xa6params\x81\xa1"
+                "aaaaaaaa"),
+          AKIN_E_FORMAT, "msgpack" },
         { BYTES("GGUF\3\0\0\0\0\0\0\0"), AKIN_E_FORMAT, "GGUF" },
         { BYTES("\x1f\x8b\x08\0\0\0\0\0\0\0"), AKIN_E_FORMAT, "gzip" },
         { BYTES("\x93NUMPY\1\0v\0{'descr'"), AKIN_E_FORMAT, "NumPy" },
         { BYTES("\x80\4\x95\2\0\0\0\0\0\0\0}."), AKIN_E_FORMAT, "a bare Python pickle" },
         { BYTES("\x80\2}q\0X\1\0\0\0a."), AKIN_E_FORMAT, "a bare Python pickle" },
-        { BYTES("\x7f" "ELF\2\1\1\0\0\0\0\0"), AKIN_E_FORMAT, "begins with bytes 7f 45 4c 46" },
+        { BYTES("\x7f"
+                "ELF\2\1\1\0\0\0\0\0"),
+          AKIN_E_FORMAT, "begins with bytes 7f 45 4c 46" },
         { BYTES("PK\3\4 and then nothing of a ZIP"), AKIN_E_TRUNCATED, "without its end record" },
-        { BYTES("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), AKIN_E_FORMAT, "without a data.pkl" },
+        { BYTES("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), AKIN_E_FORMAT,
+          "without a data.pkl" },
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         check(rows[i].words, open_bytes(rows[i].content.data, rows[i].content.size), rows[i].status,
               rows[i].words, scratch);
     akin_checkpoint *c;
-    check("legacy", akin_checkpoint_open(&c, GOLDEN "legacy.pt", &err), AKIN_E_FORMAT, "from before 1.6",
-          GOLDEN "legacy.pt");
+    check("legacy", akin_checkpoint_open(&c, GOLDEN "legacy.pt", &err), AKIN_E_FORMAT,
+          "from before 1.6", GOLDEN "legacy.pt");
     check("script", akin_checkpoint_open(&c, GOLDEN "torchscript.pt", &err), AKIN_E_UNSUPPORTED,
           "a TorchScript archive", GOLDEN "torchscript.pt");
-    check("missing", akin_checkpoint_open(&c, GOLDEN "absent", &err), AKIN_E_NOT_FOUND, "", GOLDEN "absent");
+    check("missing", akin_checkpoint_open(&c, GOLDEN "absent", &err), AKIN_E_NOT_FOUND, "",
+          GOLDEN "absent");
     check("below a file", akin_checkpoint_open(&c, GOLDEN "small.pt/x", &err), AKIN_E_NOT_FOUND, "",
           GOLDEN "small.pt/x");
-    check("empty folder", akin_checkpoint_open(&c, folder, &err), AKIN_E_NOT_FOUND, "none of model.safetensors",
-          folder);
-    check("device", akin_checkpoint_open(&c, "/dev/null", &err), AKIN_E_NOT_A_FILE, "", "/dev/null");
+    check("empty folder", akin_checkpoint_open(&c, folder, &err), AKIN_E_NOT_FOUND,
+          "none of model.safetensors", folder);
+    check("device", akin_checkpoint_open(&c, "/dev/null", &err), AKIN_E_NOT_A_FILE, "",
+          "/dev/null");
     assert_int_equal(akin_checkpoint_open(&c, GOLDEN "absent", NULL), AKIN_E_NOT_FOUND);
 }
 
@@ -1056,7 +1149,8 @@ static void unreadable(void **state)
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+            if (geteuid() == 0 &&
+                (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
                 _exit(77);
             akin_checkpoint *c;
             const char *const paths[] = { inside, folder };
