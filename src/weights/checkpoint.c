@@ -71,14 +71,14 @@ static const struct lookalike {
       "a Git LFS pointer, not the weights: the repository was cloned without Git LFS; run 'git lfs "
       "pull' there, or download the file from its web page" },
     { "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15,
-      "torch's format from before 1.6, which akin does not read; convert it: python -c \"import torch; "
-      "torch.save(torch.load('OLD', map_location='cpu', weights_only=True), 'NEW')\"" },
-    { "\x89HDF\r\n\x1a\n", 8, "an HDF5 file (TensorFlow's tf_model.h5?): use the model's safetensors or "
-                              "PyTorch form" },
+      "torch's format from before 1.6, which akin does not read; convert it: python -c \"import "
+      "torch; torch.save(torch.load('OLD', map_location='cpu', weights_only=True), 'NEW')\"" },
+    { "\x89HDF\r\n\x1a\n", 8,
+      "an HDF5 file (TensorFlow's tf_model.h5?): use the model's safetensors or PyTorch form" },
     { "GGUF", 4, "a GGUF file: use the model's safetensors or PyTorch form" },
     { "\x93NUMPY", 6, "a NumPy array, not a checkpoint" },
     { "\x1f\x8b", 2, "compressed with gzip: unpack it first" },
-    { "\xfd" "7zXZ", 5, "compressed with xz: unpack it first" },
+    { "\xfd\x37zXZ", 5, "compressed with xz: unpack it first" },
     { "\x28\xb5\x2f\xfd", 4, "compressed with zstd: unpack it first" },
 };
 
@@ -102,12 +102,14 @@ static akin_status fail_text(const akin_mapping *m, const char *path, akin_error
     size_t size = m->size - at;
     if ((size >= 9 && strncasecmp(text, "<!doctype", 9) == 0) ||
         (size >= 5 && strncasecmp(text, "<html", 5) == 0))
-        return akin_fail(err, AKIN_E_FORMAT, path,
-                         "an HTML page, not weights: the download got a web page (a log-in or an error) "
-                         "instead of the file");
+        return akin_fail(
+            err, AKIN_E_FORMAT, path,
+            "an HTML page, not weights: the download got a web page (a log-in or an error) "
+            "instead of the file");
     if (size >= 5 && memcmp(text, "<?xml", 5) == 0)
-        return akin_fail(err, AKIN_E_FORMAT, path,
-                         "an XML text, not weights: the download got an error message instead of the file");
+        return akin_fail(
+            err, AKIN_E_FORMAT, path,
+            "an XML text, not weights: the download got an error message instead of the file");
     size_t shown = 0;
     while (shown < size && shown < 40 && text[shown] >= 0x20 && text[shown] < 0x7f)
         shown++;
@@ -148,17 +150,20 @@ static akin_status kind_of(const akin_mapping *m, const char *path, enum kind *o
         return AKIN_OK;
     }
     if (m->size <= 8)
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "%zu bytes are too few for a checkpoint", m->size);
+        return akin_fail(err, AKIN_E_TRUNCATED, path, "%zu bytes are too few for a checkpoint",
+                         m->size);
     if (is_msgpack(m))
-        return akin_fail(err, AKIN_E_FORMAT, path,
-                         "looks like msgpack (Flax's flax_model.msgpack?): use the model's safetensors or "
-                         "PyTorch form");
+        return akin_fail(
+            err, AKIN_E_FORMAT, path,
+            "looks like msgpack (Flax's flax_model.msgpack?): use the model's safetensors or "
+            "PyTorch form");
     if (m->data[0] == 0x80 && m->data[1] >= 2 && m->data[1] <= 5)
         return akin_fail(err, AKIN_E_FORMAT, path,
                          "a bare Python pickle, not a checkpoint saved by torch.save");
-    return akin_fail(err, AKIN_E_FORMAT, path,
-                     "neither safetensors nor torch's zip format: begins with bytes %02x %02x %02x %02x",
-                     m->data[0], m->data[1], m->data[2], m->data[3]);
+    return akin_fail(
+        err, AKIN_E_FORMAT, path,
+        "neither safetensors nor torch's zip format: begins with bytes %02x %02x %02x %02x",
+        m->data[0], m->data[1], m->data[2], m->data[3]);
 }
 
 /* ---- shards */
@@ -167,7 +172,8 @@ static akin_status kind_of(const akin_mapping *m, const char *path, enum kind *o
 static akin_status make_shards(akin_checkpoint *c, size_t count, akin_error *err)
 {
     c->shards = calloc(count, sizeof *c->shards);
-    return c->shards != NULL ? AKIN_OK : akin_fail_nomem(err, "list of shards", count * sizeof *c->shards);
+    return c->shards != NULL ? AKIN_OK
+                             : akin_fail_nomem(err, "list of shards", count * sizeof *c->shards);
 }
 
 /* Maps the file as the next shard. Takes `path`, which may be NULL (out of memory). */
@@ -185,11 +191,10 @@ static akin_status map_shard(akin_checkpoint *c, char *path, akin_error *err)
 static akin_status read_shard(akin_checkpoint *c, enum kind kind, akin_error *err)
 {
     const struct shard *shard = &c->shards[c->shard_count - 1];
-    size_t first = c->list.count;
-    akin_status status = kind == SAFETENSORS
-        ? akin_safetensors_read(shard->mapping.data, shard->mapping.size, shard->path, &c->list, err)
-        : akin_torchzip_read(shard->mapping.data, shard->mapping.size, shard->path, &c->list, err);
-    return status == AKIN_OK ? akin_tensor_list_sort(&c->list, first, err) : status;
+    const akin_mapping *m = &shard->mapping;
+    if (kind == SAFETENSORS)
+        return akin_safetensors_read(m->data, m->size, shard->path, &c->list, err);
+    return akin_torchzip_read(m->data, m->size, shard->path, &c->list, err);
 }
 
 /* One line of the index. */
@@ -208,18 +213,22 @@ static int by_file(const void *a, const void *b)
 static akin_status check_shard_name(const char *index, const char *name, akin_error *err)
 {
     if (strchr(name, '/') != NULL || strchr(name, '\\') != NULL || strcmp(name, "..") == 0)
-        return akin_fail(err, AKIN_E_UNSAFE, index, "the index names the shard '%s'; only files of its own "
-                                                    "folder are read", name);
+        return akin_fail(err, AKIN_E_UNSAFE, index,
+                         "the index names the shard '%s'; only files of its own "
+                         "folder are read",
+                         name);
     if (name[0] == '\0' || strcmp(name, ".") == 0)
         return akin_fail(err, AKIN_E_FORMAT, index, "the index names a shard '%s'", name);
     return AKIN_OK;
 }
 
 /* The shard places[0].file, which must hold exactly the `count` tensors of `places`, sorted. */
-static akin_status open_shard(akin_checkpoint *c, const struct place *places, size_t count, akin_error *err)
+static akin_status open_shard(akin_checkpoint *c, const struct place *places, size_t count,
+                              akin_error *err)
 {
     const char *slash = strrchr(c->path, '/');
-    size_t folder = slash == NULL ? 0 : (size_t)(slash - c->path) + 1, name = strlen(places[0].file);
+    size_t folder = slash == NULL ? 0 : (size_t)(slash - c->path) + 1,
+           name = strlen(places[0].file);
     char *path = malloc(folder + name + 1);
     if (path != NULL) {
         memcpy(path, c->path, folder);
@@ -229,7 +238,8 @@ static akin_status open_shard(akin_checkpoint *c, const struct place *places, si
     size_t first = c->list.count, i = 0;
     akin_status status = map_shard(c, path, err);
     if (status == AKIN_E_NOT_FOUND)
-        return akin_fail(err, status, path, "this shard, named by the index, is missing: download it too");
+        return akin_fail(err, status, path,
+                         "this shard, named by the index, is missing: download it too");
     if (status == AKIN_OK)
         status = kind_of(&c->shards[c->shard_count - 1].mapping, path, &kind, err);
     if (status == AKIN_OK && kind == INDEX)
@@ -242,11 +252,15 @@ static akin_status open_shard(akin_checkpoint *c, const struct place *places, si
         int order = j == c->list.count ? -1 : i == count ? 1
                   : strcmp(places[i].tensor, c->list.items[j].name);
         if (order < 0)
-            return akin_fail(err, AKIN_E_CORRUPT, path, "the index puts tensor '%s' into this shard, which "
-                                                        "does not have it", places[i].tensor);
+            return akin_fail(err, AKIN_E_CORRUPT, path,
+                             "the index puts tensor '%s' into this shard, which "
+                             "does not have it",
+                             places[i].tensor);
         if (order > 0)
-            return akin_fail(err, AKIN_E_CORRUPT, path, "tensor '%s' of this shard is not in the index, or is "
-                                                        "said to be in another one", c->list.items[j].name);
+            return akin_fail(err, AKIN_E_CORRUPT, path,
+                             "tensor '%s' of this shard is not in the index, or is "
+                             "said to be in another one",
+                             c->list.items[j].name);
     }
     return AKIN_OK;
 }
@@ -260,13 +274,14 @@ static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin
     size_t count = 0, shards = 0;
     akin_status status;
     if (text->size > max_index)
-        return akin_fail(err, AKIN_E_LIMIT, c->path, "an index of %zu bytes; the limit is %d", text->size,
-                         max_index);
+        return akin_fail(err, AKIN_E_LIMIT, c->path, "an index of %zu bytes; the limit is %d",
+                         text->size, max_index);
     AKIN_TRY(akin_json_parse(text->data, text->size, c->path, &index, err));
     map = json_object_get(index, "weight_map");
     if (!json_is_object(map)) {
-        status = akin_fail(err, AKIN_E_FORMAT, c->path, "JSON without a 'weight_map' object: not the index of "
-                                                        "a checkpoint");
+        status = akin_fail(err, AKIN_E_FORMAT, c->path,
+                           "JSON without a 'weight_map' object: not the index of "
+                           "a checkpoint");
         goto out;
     }
     places = calloc(json_object_size(map) + 1, sizeof *places);
@@ -279,8 +294,9 @@ static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin
         places[count].tensor = json_object_iter_key(i);
         places[count].file = json_string_value(json_object_iter_value(i));
         if (places[count].file == NULL) {
-            status = akin_fail(err, AKIN_E_FORMAT, c->path, "weight_map: the shard of '%s' is not a string",
-                               places[count].tensor);
+            status =
+                akin_fail(err, AKIN_E_FORMAT, c->path,
+                          "weight_map: the shard of '%s' is not a string", places[count].tensor);
             goto out;
         }
         AKIN_TRY(check_shard_name(c->path, places[count++].file, err));
@@ -293,7 +309,8 @@ static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin
     for (size_t i = 0; i < count; i++)
         shards += i == 0 || strcmp(places[i - 1].file, places[i].file) != 0;
     if (shards > max_shards) {
-        status = akin_fail(err, AKIN_E_LIMIT, c->path, "%zu shards; the limit is %d", shards, max_shards);
+        status = akin_fail(err, AKIN_E_LIMIT, c->path, "%zu shards; the limit is %d", shards,
+                           max_shards);
         goto out;
     }
     AKIN_TRY(make_shards(c, shards, err));
@@ -328,8 +345,9 @@ static akin_status find(akin_checkpoint *c, const char *path, akin_mapping *out,
         if (status != AKIN_E_NOT_FOUND)
             return status;
     }
-    return akin_fail(err, AKIN_E_NOT_FOUND, path, "no weights in this folder: none of %s, %s, %s and %s",
-                     candidates[0], candidates[1], candidates[2], candidates[3]);
+    return akin_fail(err, AKIN_E_NOT_FOUND, path,
+                     "no weights in this folder: none of %s, %s, %s and %s", candidates[0],
+                     candidates[1], candidates[2], candidates[3]);
 }
 
 akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_error *err)
@@ -387,5 +405,5 @@ const akin_tensor *akin_checkpoint_at(const akin_checkpoint *checkpoint, size_t 
 
 const akin_tensor *akin_checkpoint_find(const akin_checkpoint *checkpoint, const char *name)
 {
-    return akin_tensor_list_find(&checkpoint->list, 0, name);
+    return akin_tensor_list_find(&checkpoint->list, name);
 }

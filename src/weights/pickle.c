@@ -1,9 +1,9 @@
 /* pickle.c - a Python pickle as a tree of plain values.
  *
- * The opcodes and their meaning are those of CPython's Lib/pickletools.py (3.11), the set of them is
- * what torch.save (1.6 to 2.13) writes for a state dict. Unpickling proper is running a program of
- * the file's author. Here the program is only read: a call becomes a value that holds its arguments,
- * for globals of a table, and everything else is refused by name.
+ * The opcodes and their meaning are those of CPython's Lib/pickletools.py (3.11), the set of them
+ * is what torch.save (1.6 to 2.13) writes for a state dict. Unpickling proper is running a program
+ * of the file's author. Here the program is only read: a call becomes a value that holds its
+ * arguments, for globals of a table, and everything else is refused by name.
  */
 #include "pickle.h"
 
@@ -43,8 +43,9 @@ static const struct refused {
     { 0x97, true, "NEXT_BUFFER" }, { 0x98, true, "READONLY_BUFFER" },
 };
 
-static const char advice[] = "if you trust the file, load it in Python and save the bare state dict "
-                             "(torch.save(model.state_dict(), ...)), or better as safetensors";
+static const char advice[] =
+    "if you trust the file, load it in Python and save the bare state dict "
+    "(torch.save(model.state_dict(), ...)), or better as safetensors";
 
 enum { values_per_slab = 512, ordered_dict = -1 };
 
@@ -73,8 +74,8 @@ static akin_status fail_limit(struct reader *r, const char *what, int limit)
 
 static akin_status fail_cut(struct reader *r)
 {
-    return akin_fail(r->err, AKIN_E_TRUNCATED, r->path, "pickle: ends at byte %zu, in the middle of an opcode",
-                     r->c.size);
+    return akin_fail(r->err, AKIN_E_TRUNCATED, r->path,
+                     "pickle: ends at byte %zu, in the middle of an opcode", r->c.size);
 }
 
 static akin_status fail_broken(struct reader *r, const char *what)
@@ -82,7 +83,7 @@ static akin_status fail_broken(struct reader *r, const char *what)
     return akin_fail(r->err, AKIN_E_CORRUPT, r->path, "pickle: %s before byte %zu", what, r->c.pos);
 }
 
-/* Room for one more item in an array of pointers that starts at no less than `least` items. */
+/* Makes room for `need` pointers, the new ones NULL. */
 static bool grow(akin_pickle_value ***items, size_t *capacity, size_t need)
 {
     if (need <= *capacity)
@@ -110,6 +111,7 @@ static akin_status push(struct reader *r, akin_pickle_value *value)
 /* A new value on the stack. */
 static akin_status push_new(struct reader *r, akin_pickle_kind kind, akin_pickle_value **out)
 {
+    *out = NULL;
     if (r->slab_left == 0) {
         if (r->values >= AKIN_PICKLE_MAX_VALUES)
             return fail_limit(r, "values", AKIN_PICKLE_MAX_VALUES);
@@ -141,6 +143,7 @@ static akin_status need(struct reader *r, size_t count)
 /* Removes the last mark; *count values lie above it, on top of the stack. */
 static akin_status pop_mark(struct reader *r, size_t *count)
 {
+    *count = 0;
     if (r->mark_count == 0)
         return fail_broken(r, "no mark on the stack");
     *count = available(r);
@@ -188,7 +191,8 @@ static akin_status push_long(struct reader *r)
     if (!akin_cursor_u8(&r->c, &size) || !akin_cursor_bytes(&r->c, size, &bytes))
         return fail_cut(r);
     if (size > 8)
-        return akin_fail(r->err, AKIN_E_LIMIT, r->path, "pickle: an integer of %d bytes; the limit is 8", size);
+        return akin_fail(r->err, AKIN_E_LIMIT, r->path,
+                         "pickle: an integer of %d bytes; the limit is 8", size);
     uint64_t bits = size != 0 && bytes[size - 1] >= 0x80 ? UINT64_MAX : 0;
     for (int i = size; i-- > 0;)
         bits = bits << 8 | bytes[i];
@@ -238,8 +242,9 @@ static akin_status add_items(struct reader *r, akin_pickle_kind kind, size_t cou
     akin_pickle_value *to = r->stack[r->depth - count - 1];
     size_t per_item = kind == AKIN_PICKLE_DICT ? 2 : 1, used = to->count * per_item;
     if (to->kind != kind || count % per_item != 0)
-        return fail_broken(r, kind == AKIN_PICKLE_DICT ? "items are set on what is no dict, or a key has no value"
-                                                       : "items are appended to what is no list");
+        return fail_broken(r, kind == AKIN_PICKLE_DICT
+                                  ? "items are set on what is no dict, or a key has no value"
+                                  : "items are appended to what is no list");
     if (used + count > to->capacity) {
         /* The outgrown array stays in the arena: at most as much again as the one in use. */
         size_t capacity = akin_max(akin_max(8, to->capacity * 2), used + count);
@@ -285,8 +290,8 @@ static bool same(const char *text, const char *bytes, size_t size)
     return strlen(text) == size && memcmp(text, bytes, size) == 0;
 }
 
-static akin_status push_global(struct reader *r, const char *module, size_t module_size, const char *name,
-                               size_t name_size)
+static akin_status push_global(struct reader *r, const char *module, size_t module_size,
+                               const char *name, size_t name_size)
 {
     int found = ordered_dict;
     if (!same("collections", module, module_size) || !same("OrderedDict", name, name_size)) {
@@ -295,11 +300,12 @@ static akin_status push_global(struct reader *r, const char *module, size_t modu
                 same(r->globals[found].name, name, name_size))
                 break;
         if (found == r->global_count)
-            return akin_fail(r->err, AKIN_E_UNSAFE, r->path,
-                             "the pickle asks for Python's '%.*s.%.*s', which no state dict needs; akin "
-                             "runs no code from a file: %s",
-                             (int)akin_min(module_size, 100), module, (int)akin_min(name_size, 100), name,
-                             advice);
+            return akin_fail(
+                r->err, AKIN_E_UNSAFE, r->path,
+                "the pickle asks for Python's '%.*s.%.*s', which no state dict needs; akin "
+                "runs no code from a file: %s",
+                (int)akin_min(module_size, 100), module, (int)akin_min(name_size, 100), name,
+                advice);
     }
     akin_pickle_value *value;
     akin_status status = push_new(r, AKIN_PICKLE_GLOBAL, &value);
@@ -351,7 +357,8 @@ static akin_status op_reduce(struct reader *r)
     const akin_pickle_value *callable = r->stack[r->depth], *arguments = r->stack[r->depth + 1];
     if (callable->kind != AKIN_PICKLE_GLOBAL || arguments->kind != AKIN_PICKLE_TUPLE)
         return akin_fail(r->err, AKIN_E_UNSAFE, r->path, "pickle: REDUCE calls %s with %s: refused",
-                         akin_pickle_kind_name(callable->kind), akin_pickle_kind_name(arguments->kind));
+                         akin_pickle_kind_name(callable->kind),
+                         akin_pickle_kind_name(arguments->kind));
     akin_pickle_value *value;
     if (callable->global == ordered_dict) {
         if (arguments->count != 0)
@@ -364,8 +371,9 @@ static akin_status op_reduce(struct reader *r)
     }
     const akin_pickle_global *global = &r->globals[callable->global];
     if (!global->callable)
-        return akin_fail(r->err, AKIN_E_UNSAFE, r->path, "pickle: REDUCE calls '%s.%s', a type: refused",
-                         global->module, global->name);
+        return akin_fail(r->err, AKIN_E_UNSAFE, r->path,
+                         "pickle: REDUCE calls '%s.%s', a type: refused", global->module,
+                         global->name);
     status = push_new(r, AKIN_PICKLE_CALL, &value);
     if (status == AKIN_OK) {
         value->global = callable->global;
@@ -382,13 +390,15 @@ static akin_status op_build(struct reader *r)
     if (status != AKIN_OK)
         return status;
     const akin_pickle_value *state = r->stack[--r->depth], *object = r->stack[r->depth - 1];
-    bool plain = object->kind == AKIN_PICKLE_DICT && object->ordered && state->kind == AKIN_PICKLE_DICT;
+    bool plain =
+        object->kind == AKIN_PICKLE_DICT && object->ordered && state->kind == AKIN_PICKLE_DICT;
     for (size_t i = 0; plain && i < state->count; i++)
         plain = akin_pickle_is_text(state->items[2 * i], "_metadata");
     if (!plain)
-        return akin_fail(r->err, AKIN_E_UNSAFE, r->path,
-                         "pickle: BUILD sets attributes of %s other than a state dict's _metadata: %s",
-                         akin_pickle_kind_name(object->kind), advice);
+        return akin_fail(
+            r->err, AKIN_E_UNSAFE, r->path,
+            "pickle: BUILD sets attributes of %s other than a state dict's _metadata: %s",
+            akin_pickle_kind_name(object->kind), advice);
     return AKIN_OK;
 }
 

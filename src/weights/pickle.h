@@ -41,7 +41,7 @@ struct akin_pickle_value {
     union {
         int64_t integer;                 /* BOOL, INT */
         double number;                   /* FLOAT */
-        const char *text;                /* TEXT: borrowed from the pickle's bytes, no NUL at the end */
+        const char *text;                /* TEXT: in the pickle, without NUL */
         akin_pickle_value **items;       /* TUPLE, LIST; DICT: key, value, key, value */
         const akin_pickle_value *inside; /* CALL: the argument tuple; PERSISTENT: the id */
     };

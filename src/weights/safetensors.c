@@ -43,14 +43,16 @@ static akin_status read_shape(const struct file *file, const char *name, const j
     if (!json_is_array(shape))
         return akin_fail(err, AKIN_E_FORMAT, file->path, "tensor '%s': no 'shape' array", name);
     if (json_array_size(shape) > AKIN_MAX_DIMS)
-        return akin_fail(err, AKIN_E_LIMIT, file->path, "tensor '%s' has %zu dimensions; the limit is %d",
-                         name, json_array_size(shape), AKIN_MAX_DIMS);
+        return akin_fail(err, AKIN_E_LIMIT, file->path,
+                         "tensor '%s' has %zu dimensions; the limit is %d", name,
+                         json_array_size(shape), AKIN_MAX_DIMS);
     tensor->dims = (int)json_array_size(shape);
     for (int i = 0; i < tensor->dims; i++) {
         const json_t *dim = json_array_get(shape, (size_t)i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return akin_fail(err, AKIN_E_FORMAT, file->path,
-                             "tensor '%s': dimension %d is not a whole number of 0 or more", name, i);
+                             "tensor '%s': dimension %d is not a whole number of 0 or more", name,
+                             i);
         tensor->shape[i] = json_integer_value(dim);
     }
     return AKIN_OK;
@@ -65,7 +67,8 @@ static akin_status read_span(const struct file *file, const char *name, const js
         json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
         return akin_fail(err, AKIN_E_FORMAT, file->path,
                          "tensor '%s': 'data_offsets' is not a begin and an end", name);
-    *out = (struct span){ (uint64_t)json_integer_value(begin), (uint64_t)json_integer_value(end), NULL };
+    *out = (struct span){ (uint64_t)json_integer_value(begin), (uint64_t)json_integer_value(end),
+                          NULL };
     if (out->end > file->data_size)
         return akin_fail(err, AKIN_E_TRUNCATED, file->path,
                          "tensor '%s' ends at byte %llu of the data, the file has only %llu: "
@@ -79,7 +82,8 @@ static akin_status read_tensor(const struct file *file, const char *name, const 
 {
     akin_tensor tensor = { .file = file->path };
     if (!json_is_object(entry))
-        return akin_fail(err, AKIN_E_FORMAT, file->path, "tensor '%s' is not described by an object", name);
+        return akin_fail(err, AKIN_E_FORMAT, file->path,
+                         "tensor '%s' is not described by an object", name);
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (dtype == NULL)
         return akin_fail(err, AKIN_E_FORMAT, file->path, "tensor '%s': no 'dtype' string", name);
@@ -99,8 +103,9 @@ static akin_status read_tensor(const struct file *file, const char *name, const 
         __builtin_mul_overflow((uint64_t)count, akin_dtype_size(tensor.dtype), &bytes) ||
         bytes != span->end - span->begin)
         return akin_fail(err, AKIN_E_CORRUPT, file->path,
-                         "tensor '%s': %s of shape %s does not take the %llu bytes it is given", name,
-                         dtype, akin_shape_text(tensor.shape, tensor.dims, shape, sizeof shape),
+                         "tensor '%s': %s of shape %s does not take the %llu bytes it is given",
+                         name, dtype,
+                         akin_shape_text(tensor.shape, tensor.dims, shape, sizeof shape),
                          (unsigned long long)(span->end - span->begin));
     akin_shape_strides(tensor.shape, tensor.dims, tensor.stride);
     tensor.data = file->data + span->begin;
@@ -127,12 +132,13 @@ static akin_status check_cover(const struct file *file, struct span *spans, size
     for (size_t i = 0; i < count; i++) {
         if (spans[i].begin < at)
             return akin_fail(err, AKIN_E_CORRUPT, file->path,
-                             "tensor '%s' begins at byte %llu of the data, inside '%s'", spans[i].name,
-                             (unsigned long long)spans[i].begin, spans[i - 1].name);
+                             "tensor '%s' begins at byte %llu of the data, inside '%s'",
+                             spans[i].name, (unsigned long long)spans[i].begin, spans[i - 1].name);
         if (spans[i].begin > at)
-            return akin_fail(err, AKIN_E_CORRUPT, file->path,
-                             "bytes %llu to %llu of the data, before tensor '%s', belong to no tensor",
-                             (unsigned long long)at, (unsigned long long)spans[i].begin, spans[i].name);
+            return akin_fail(
+                err, AKIN_E_CORRUPT, file->path,
+                "bytes %llu to %llu of the data, before tensor '%s', belong to no tensor",
+                (unsigned long long)at, (unsigned long long)spans[i].begin, spans[i].name);
         at = spans[i].end;
     }
     if (at != file->data_size)
@@ -149,7 +155,8 @@ static akin_status check_metadata(const struct file *file, const json_t *metadat
         return akin_fail(err, AKIN_E_FORMAT, file->path, "'__metadata__' is not an object");
     json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
         if (!json_is_string(value))
-            return akin_fail(err, AKIN_E_FORMAT, file->path, "'__metadata__.%s' is not a string", key);
+            return akin_fail(err, AKIN_E_FORMAT, file->path, "'__metadata__.%s' is not a string",
+                             key);
     }
     return AKIN_OK;
 }
@@ -161,18 +168,21 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     uint64_t header_size;
     const uint8_t *text;
     if (!akin_cursor_u64(&c, &header_size))
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "%zu bytes are too few for a safetensors file", size);
+        return akin_fail(err, AKIN_E_TRUNCATED, path,
+                         "%zu bytes are too few for a safetensors file", size);
     if (header_size > AKIN_SAFETENSORS_MAX_HEADER)
-        return akin_fail(err, AKIN_E_LIMIT, path, "safetensors header of %llu bytes; the limit is %d",
+        return akin_fail(err, AKIN_E_LIMIT, path,
+                         "safetensors header of %llu bytes; the limit is %d",
                          (unsigned long long)header_size, AKIN_SAFETENSORS_MAX_HEADER);
     if (!akin_cursor_bytes(&c, header_size, &text))
-        return akin_fail(err, AKIN_E_TRUNCATED, path,
-                         "safetensors header of %llu bytes, the file ends after %zu: download it again",
-                         (unsigned long long)header_size, akin_cursor_left(&c));
+        return akin_fail(
+            err, AKIN_E_TRUNCATED, path,
+            "safetensors header of %llu bytes, the file ends after %zu: download it again",
+            (unsigned long long)header_size, akin_cursor_left(&c));
 
     struct file file = { path, data + c.pos, akin_cursor_left(&c) };
     struct span *spans = NULL;
-    size_t count = 0;
+    size_t count = 0, first = out->count;
     json_t *header = NULL, *entry;
     const char *name;
     akin_status status;
@@ -183,7 +193,8 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     }
     spans = calloc(json_object_size(header) + 1, sizeof *spans);
     if (spans == NULL) {
-        status = akin_fail_nomem(err, "list of tensors", (json_object_size(header) + 1) * sizeof *spans);
+        status =
+            akin_fail_nomem(err, "list of tensors", (json_object_size(header) + 1) * sizeof *spans);
         goto out;
     }
     json_object_foreach(header, name, entry) {
@@ -192,7 +203,8 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
         else
             AKIN_TRY(read_tensor(&file, name, entry, out, &spans[count++], err));
     }
-    status = check_cover(&file, spans, count, err);
+    AKIN_TRY(check_cover(&file, spans, count, err));
+    status = akin_tensor_list_sort(out, first, err);
 out:
     free(spans);
     json_decref(header);

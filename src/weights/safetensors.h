@@ -11,7 +11,8 @@
  * its text, and 8 MiB already name some 60,000 tensors. */
 enum { AKIN_SAFETENSORS_MAX_HEADER = 8 << 20 };
 
-/* Appends the tensors of a file's bytes, as views into them. `path` is kept as each tensor's file. */
+/* Appends the tensors of a file's bytes, sorted by name, as views into them. `path` is kept as each
+ * tensor's file. */
 akin_status akin_safetensors_read(const unsigned char *data, size_t size, const char *path,
                                   akin_tensor_list *out, akin_error *err);
 

@@ -86,8 +86,8 @@ char *akin_shape_text(const int64_t *shape, int dims, char *text, size_t capacit
     size_t used = 0;
     whole[used++] = '[';
     for (int i = 0; i < dims && i < AKIN_MAX_DIMS; i++)
-        used += (size_t)snprintf(whole + used, sizeof whole - used, i == 0 ? "%" PRId64 : ", %" PRId64,
-                                 shape[i]);
+        used += (size_t)snprintf(whole + used, sizeof whole - used,
+                                 i == 0 ? "%" PRId64 : ", %" PRId64, shape[i]);
     whole[used++] = ']';
     whole[used] = '\0';
     if (capacity == 0)
@@ -113,8 +113,8 @@ void akin_tensor_list_clear(akin_tensor_list *list)
     akin_tensor_list_init(list);
 }
 
-akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tensor, const char *name,
-                                 size_t name_size, akin_error *err)
+akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tensor,
+                                 const char *name, size_t name_size, akin_error *err)
 {
     if (name_size == 0)
         return akin_fail(err, AKIN_E_FORMAT, tensor->file, "a tensor has an empty name");
@@ -158,10 +158,10 @@ akin_status akin_tensor_list_sort(akin_tensor_list *list, size_t first, akin_err
     return AKIN_OK;
 }
 
-const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, size_t first, const char *name)
+const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, const char *name)
 {
-    if (list->count == first)
+    if (list->count == 0)
         return NULL;
     akin_tensor key = { .name = name };
-    return bsearch(&key, list->items + first, list->count - first, sizeof *list->items, by_name);
+    return bsearch(&key, list->items, list->count, sizeof *list->items, by_name);
 }

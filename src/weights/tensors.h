@@ -22,14 +22,14 @@ void akin_tensor_list_clear(akin_tensor_list *list);
 
 /* Appends a copy of *tensor under a copy of the name, which must not be empty and must be UTF-8
  * without NUL (AKIN_E_FORMAT). tensor->name is not read; tensor->file is kept as it is. */
-akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tensor, const char *name,
-                                 size_t name_size, akin_error *err);
+akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tensor,
+                                 const char *name, size_t name_size, akin_error *err);
 
 /* Sorts items[first..count) by name; a name that is there twice is AKIN_E_CORRUPT. */
 akin_status akin_tensor_list_sort(akin_tensor_list *list, size_t first, akin_error *err);
 
-/* The item with this name, or NULL. Needs items[first..count) sorted. */
-const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, size_t first, const char *name);
+/* The item with this name, or NULL, in a list that is sorted as a whole. */
+const akin_tensor *akin_tensor_list_find(const akin_tensor_list *list, const char *name);
 
 /* Bytes of one element. */
 size_t akin_dtype_size(akin_dtype dtype);

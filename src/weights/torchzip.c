@@ -67,7 +67,8 @@ struct reader {
 static bool ends_with(const akin_zip_entry *entry, const char *text)
 {
     size_t size = strlen(text);
-    return entry->name_size >= size && memcmp(entry->name + entry->name_size - size, text, size) == 0;
+    return entry->name_size >= size &&
+           memcmp(entry->name + entry->name_size - size, text, size) == 0;
 }
 
 /* The entry <root>/<name>, or NULL. */
@@ -87,7 +88,8 @@ static bool has_code(const struct reader *r)
 {
     for (size_t i = 0; i < r->zip.count; i++) {
         const akin_zip_entry *entry = &r->zip.entries[i];
-        if (entry->name_size > r->root_size + 6 && memcmp(entry->name, r->root, r->root_size) == 0 &&
+        if (entry->name_size > r->root_size + 6 &&
+            memcmp(entry->name, r->root, r->root_size) == 0 &&
             memcmp(entry->name + r->root_size, "/code/", 6) == 0)
             return true;
     }
@@ -105,7 +107,8 @@ static akin_status find_pickle(struct reader *r, const akin_zip_entry **out)
             continue;
         if (*out != NULL)
             return akin_fail(r->err, AKIN_E_CORRUPT, r->path, "two pickles, '%.*s' and '%.*s'",
-                             (int)(*out)->name_size, (*out)->name, (int)entry->name_size, entry->name);
+                             (int)(*out)->name_size, (*out)->name, (int)entry->name_size,
+                             entry->name);
         *out = entry;
     }
     if (*out == NULL)
@@ -114,15 +117,20 @@ static akin_status find_pickle(struct reader *r, const akin_zip_entry **out)
     r->root = (*out)->name;
     r->root_size = (*out)->name_size - (sizeof name - 1);
     if (has_code(r))
-        return akin_fail(r->err, AKIN_E_UNSUPPORTED, r->path,
-                         "a TorchScript archive (a program with its weights, like OpenAI's original .pt "
-                         "files), not a state dict: use the model's safetensors form, or convert it "
-                         "with torch.save(torch.jit.load(FILE, map_location='cpu').state_dict(), OUT)");
+        return akin_fail(
+            r->err, AKIN_E_UNSUPPORTED, r->path,
+            "a TorchScript archive (a program with its weights, like OpenAI's original .pt "
+            "files), not a state dict: use the model's safetensors form, or convert it "
+            "with torch.save(torch.jit.load(FILE, map_location='cpu').state_dict(), OUT)");
+    akin_status status = akin_zip_check_stored(&r->zip, r->path, r->err);
+    if (status != AKIN_OK)
+        return status;
     const akin_zip_entry *order = entry_of(r, "byteorder", 9);
     if (order != NULL && (order->size != 6 || memcmp(order->data, "little", 6) != 0))
-        return akin_fail(r->err, AKIN_E_UNSUPPORTED, r->path,
-                         "written on a big-endian machine: load it in Python and save it again on a "
-                         "little-endian one");
+        return akin_fail(
+            r->err, AKIN_E_UNSUPPORTED, r->path,
+            "written on a big-endian machine: load it in Python and save it again on a "
+            "little-endian one");
     return AKIN_OK;
 }
 
@@ -140,18 +148,21 @@ static const akin_pickle_global *global_of(const akin_pickle_value *value, akin_
 }
 
 /* The ints of a tuple or torch.Size, each >= 0. */
-static akin_status read_dims(const struct reader *r, const akin_pickle_value *value, int64_t *out, int *dims)
+static akin_status read_dims(const struct reader *r, const akin_pickle_value *value, int64_t *out,
+                             int *dims)
 {
     if (value->kind == AKIN_PICKLE_CALL && value->inside->count == 1)
         value = value->inside->items[0]; /* torch.Size((2, 3)) */
     if (value->kind != AKIN_PICKLE_TUPLE)
         return fail_tensor(r, AKIN_E_CORRUPT, "its shape or stride is not a tuple");
     if (value->count > AKIN_MAX_DIMS)
-        return akin_fail(r->err, AKIN_E_LIMIT, r->path, "tensor '%.*s' has %zu dimensions; the limit is %d",
-                         r->name_size, r->name, value->count, AKIN_MAX_DIMS);
+        return akin_fail(r->err, AKIN_E_LIMIT, r->path,
+                         "tensor '%.*s' has %zu dimensions; the limit is %d", r->name_size, r->name,
+                         value->count, AKIN_MAX_DIMS);
     for (size_t i = 0; i < value->count; i++) {
         if (value->items[i]->kind != AKIN_PICKLE_INT || value->items[i]->integer < 0)
-            return fail_tensor(r, AKIN_E_CORRUPT, "its shape or stride is not made of numbers of 0 or more");
+            return fail_tensor(r, AKIN_E_CORRUPT,
+                               "its shape or stride is not made of numbers of 0 or more");
         out[i] = value->items[i]->integer;
     }
     *dims = (int)value->count;
@@ -159,8 +170,8 @@ static akin_status read_dims(const struct reader *r, const akin_pickle_value *va
 }
 
 /* The storage behind ('storage', class, key, location, elements). */
-static akin_status find_storage(const struct reader *r, const akin_pickle_value *value, akin_dtype *dtype,
-                                bool *untyped, const akin_zip_entry **out)
+static akin_status find_storage(const struct reader *r, const akin_pickle_value *value,
+                                akin_dtype *dtype, bool *untyped, const akin_zip_entry **out)
 {
     const akin_pickle_value *id = value->kind == AKIN_PICKLE_PERSISTENT ? value->inside : NULL;
     if (id == NULL || id->kind != AKIN_PICKLE_TUPLE || id->count != 5 ||
@@ -182,14 +193,16 @@ static akin_status find_storage(const struct reader *r, const akin_pickle_value 
     *out = entry_of(r, name, 5 + key->count);
     if (*out == NULL)
         return akin_fail(r->err, AKIN_E_CORRUPT, r->path,
-                         "tensor '%.*s': its storage '%.*s' is not in the archive", r->name_size, r->name,
-                         (int)(5 + key->count), name);
+                         "tensor '%.*s': its storage '%.*s' is not in the archive", r->name_size,
+                         r->name, (int)(5 + key->count), name);
     int64_t elements = id->items[4]->integer;
     uint64_t bytes;
-    if (elements < 0 || __builtin_mul_overflow((uint64_t)elements, akin_dtype_size(*dtype), &bytes) ||
+    if (elements < 0 ||
+        __builtin_mul_overflow((uint64_t)elements, akin_dtype_size(*dtype), &bytes) ||
         bytes != (*out)->size)
         return akin_fail(r->err, AKIN_E_CORRUPT, r->path,
-                         "tensor '%.*s': its storage has %zu bytes, not the %" PRId64 " elements of %s "
+                         "tensor '%.*s': its storage has %zu bytes, not the %" PRId64
+                         " elements of %s "
                          "announced",
                          r->name_size, r->name, (*out)->size, elements, akin_dtype_name(*dtype));
     return AKIN_OK;
@@ -209,15 +222,16 @@ static bool view_end(const akin_tensor *tensor, int64_t offset, int64_t *out)
 
 /* _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata]) and
  * _rebuild_tensor_v3(..., hooks, dtype[, metadata]), whose storage is untyped bytes. */
-static akin_status rebuild(const struct reader *r, const akin_pickle_value *call, akin_tensor *tensor)
+static akin_status rebuild(const struct reader *r, const akin_pickle_value *call,
+                           akin_tensor *tensor)
 {
     const akin_pickle_value *arguments = call->inside;
-    bool v3 = globals[call->global].role == REBUILD_V3, untyped;
+    bool v3 = globals[call->global].role == REBUILD_V3, untyped = false;
     size_t least = v3 ? 7 : 6;
     if (arguments->count < least || arguments->count > least + 1 ||
         arguments->items[1]->kind != AKIN_PICKLE_INT)
         return fail_tensor(r, AKIN_E_CORRUPT, "it is not rebuilt from the arguments torch uses");
-    const akin_zip_entry *storage;
+    const akin_zip_entry *storage = NULL;
     int stride_dims = 0;
     akin_status status = find_storage(r, arguments->items[0], &tensor->dtype, &untyped, &storage);
     if (status == AKIN_OK)
@@ -241,12 +255,14 @@ static akin_status rebuild(const struct reader *r, const akin_pickle_value *call
     char shape[200];
     size_t item = akin_dtype_size(tensor->dtype);
     if (!akin_shape_count(tensor->shape, tensor->dims, &count))
-        return akin_fail(r->err, AKIN_E_CORRUPT, r->path, "tensor '%.*s': shape %s is too large", r->name_size,
-                         r->name, akin_shape_text(tensor->shape, tensor->dims, shape, sizeof shape));
+        return akin_fail(r->err, AKIN_E_CORRUPT, r->path, "tensor '%.*s': shape %s is too large",
+                         r->name_size, r->name,
+                         akin_shape_text(tensor->shape, tensor->dims, shape, sizeof shape));
     if (offset < 0 || (count != 0 && !view_end(tensor, offset, &end)) ||
         (uint64_t)end > storage->size / item)
         return akin_fail(r->err, AKIN_E_CORRUPT, r->path,
-                         "tensor '%.*s': %s of shape %s from element %" PRId64 " reaches past its storage "
+                         "tensor '%.*s': %s of shape %s from element %" PRId64
+                         " reaches past its storage "
                          "of %zu elements",
                          r->name_size, r->name, akin_dtype_name(tensor->dtype),
                          akin_shape_text(tensor->shape, tensor->dims, shape, sizeof shape), offset,
@@ -292,19 +308,21 @@ static akin_status read_state_dict(struct reader *r, const akin_pickle_value *to
 {
     if (top->kind != AKIN_PICKLE_DICT)
         return akin_fail(r->err, AKIN_E_UNSUPPORTED, r->path, "holds %s, not a state dict",
-                         global_of(top, AKIN_PICKLE_CALL) != NULL ? "a single tensor or object"
-                                                                   : akin_pickle_kind_name(top->kind));
+                         global_of(top, AKIN_PICKLE_CALL) != NULL
+                             ? "a single tensor or object"
+                             : akin_pickle_kind_name(top->kind));
     const akin_pickle_value *inner = akin_pickle_get(top, "state_dict");
     if (inner != NULL && inner->kind == AKIN_PICKLE_DICT)
         top = inner;
     for (size_t i = 0; i < top->count; i++) {
         const akin_pickle_value *key = top->items[2 * i];
         if (key->kind != AKIN_PICKLE_TEXT)
-            return akin_fail(r->err, AKIN_E_FORMAT, r->path, "not a state dict: a key is %s, not a name",
+            return akin_fail(r->err, AKIN_E_FORMAT, r->path,
+                             "not a state dict: a key is %s, not a name",
                              akin_pickle_kind_name(key->kind));
         if (key->count > 4096)
-            return akin_fail(r->err, AKIN_E_LIMIT, r->path, "a tensor's name of %zu bytes; the limit is 4096",
-                             key->count);
+            return akin_fail(r->err, AKIN_E_LIMIT, r->path,
+                             "a tensor's name of %zu bytes; the limit is 4096", key->count);
         r->name = key->text;
         r->name_size = (int)key->count;
         akin_status status = read_value(r, top->items[2 * i + 1]);
@@ -318,6 +336,7 @@ akin_status akin_torchzip_read(const unsigned char *data, size_t size, const cha
                                akin_tensor_list *out, akin_error *err)
 {
     struct reader r = { .path = path, .list = out, .err = err };
+    size_t first = out->count;
     const akin_zip_entry *pickle;
     const akin_pickle_value *top;
     akin_arena arena;
@@ -325,8 +344,10 @@ akin_status akin_torchzip_read(const unsigned char *data, size_t size, const cha
     akin_status status;
     AKIN_TRY(akin_zip_open(&r.zip, data, size, path, err));
     AKIN_TRY(find_pickle(&r, &pickle));
-    AKIN_TRY(akin_pickle_read(pickle->data, pickle->size, path, globals, global_count, &arena, &top, err));
-    status = read_state_dict(&r, top);
+    AKIN_TRY(akin_pickle_read(pickle->data, pickle->size, path, globals, global_count, &arena, &top,
+                              err));
+    AKIN_TRY(read_state_dict(&r, top));
+    status = akin_tensor_list_sort(out, first, err);
 out:
     akin_arena_clear(&arena);
     akin_zip_clear(&r.zip);

@@ -3,8 +3,9 @@
  * After PKWARE's APPNOTE 6.3.10: end record, ZIP64 end record (optional here; torch always writes
  * it), central directory. Sizes and offsets come from the central directory; torch leaves those in
  * the local headers at zero, so of these only the lengths that lead to the data are used. Refused:
- * compressed and encrypted entries, archives of several parts, duplicate names, names that leave
- * their folder. Checksums are not verified, as torch does not: half of torch's writers omit them.
+ * encrypted entries, archives of several parts, duplicate names, names that leave their folder; and
+ * compressed entries, by akin_zip_check_stored. Checksums are not verified: torch verifies none
+ * either, and can be told not to write them.
  */
 #include "zip.h"
 
@@ -65,12 +66,13 @@ static bool find_end(const struct archive *a, size_t *out)
 
 /* The ZIP64 end record of an archive whose end record is at `end`, if it has one. A field of the
  * end record is all ones when only the ZIP64 record can hold it, else both must say the same. */
-static akin_status read_end64(const struct archive *a, size_t end, struct directory *io, akin_error *err)
+static akin_status read_end64(const struct archive *a, size_t end, struct directory *io,
+                              akin_error *err)
 {
     akin_cursor c = akin_cursor_over(a->data, a->size);
-    uint32_t signature = 0, disk, disks, start_disk;
-    uint64_t offset, record_size, count_here;
-    struct directory big;
+    uint32_t signature = 0, disk = 0, disks = 0, start_disk = 0;
+    uint64_t offset = 0, record_size = 0, count_here = 0;
+    struct directory big = { 0 };
     if (end < locator64_size)
         return AKIN_OK;
     akin_cursor_seek(&c, end - locator64_size);
@@ -81,12 +83,13 @@ static akin_status read_end64(const struct archive *a, size_t end, struct direct
     akin_cursor_u64(&c, &offset);
     akin_cursor_u32(&c, &disks);
     if (disk != 0 || disks > 1)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "a part of a ZIP archive in several files");
+        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path,
+                         "a part of a ZIP archive in several files");
     size_t latest = end - locator64_size;
     if (latest < end64_size || offset > latest - end64_size)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
-                         "ZIP: the ZIP64 end record is said to be at byte %" PRIu64 " of %zu", offset,
-                         a->size);
+                         "ZIP: the ZIP64 end record is said to be at byte %" PRIu64 " of %zu",
+                         offset, a->size);
     akin_cursor_seek(&c, offset);
     akin_cursor_u32(&c, &signature);
     akin_cursor_u64(&c, &record_size);
@@ -98,13 +101,16 @@ static akin_status read_end64(const struct archive *a, size_t end, struct direct
     akin_cursor_u64(&c, &big.size);
     akin_cursor_u64(&c, &big.offset);
     if (signature != END64_SIGNATURE)
-        return akin_fail(err, AKIN_E_CORRUPT, a->path, "ZIP: no ZIP64 end record at byte %" PRIu64, offset);
+        return akin_fail(err, AKIN_E_CORRUPT, a->path, "ZIP: no ZIP64 end record at byte %" PRIu64,
+                         offset);
     if (disk != 0 || start_disk != 0 || count_here != big.count)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "a part of a ZIP archive in several files");
+        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path,
+                         "a part of a ZIP archive in several files");
     if ((io->count != UINT16_MAX && io->count != big.count) ||
         (io->size != UINT32_MAX && io->size != big.size) ||
         (io->offset != UINT32_MAX && io->offset != big.offset))
-        return akin_fail(err, AKIN_E_CORRUPT, a->path, "ZIP: the two end records contradict each other");
+        return akin_fail(err, AKIN_E_CORRUPT, a->path,
+                         "ZIP: the two end records contradict each other");
     *io = big;
     return AKIN_OK;
 }
@@ -113,11 +119,12 @@ static akin_status read_end(const struct archive *a, struct directory *out, akin
 {
     size_t end;
     if (!find_end(a, &end))
-        return akin_fail(err, AKIN_E_TRUNCATED, a->path,
-                         "a ZIP archive without its end record: it was cut short; download it again");
+        return akin_fail(
+            err, AKIN_E_TRUNCATED, a->path,
+            "a ZIP archive without its end record: it was cut short; download it again");
     akin_cursor c = akin_cursor_over(a->data, a->size);
-    uint16_t disk, start_disk, count_here, count;
-    uint32_t size, offset;
+    uint16_t disk = 0, start_disk = 0, count_here = 0, count = 0;
+    uint32_t size = 0, offset = 0;
     akin_cursor_seek(&c, end + 4);
     akin_cursor_u16(&c, &disk);
     akin_cursor_u16(&c, &start_disk);
@@ -126,18 +133,20 @@ static akin_status read_end(const struct archive *a, struct directory *out, akin
     akin_cursor_u32(&c, &size);
     akin_cursor_u32(&c, &offset);
     if (disk != 0 || start_disk != 0 || count_here != count)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "a part of a ZIP archive in several files");
+        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path,
+                         "a part of a ZIP archive in several files");
     *out = (struct directory){ count, size, offset };
     akin_status status = read_end64(a, end, out, err);
     if (status != AKIN_OK)
         return status;
     if (out->offset > end || out->size > end - out->offset)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
-                         "ZIP: a directory of %" PRIu64 " bytes at byte %" PRIu64 " of %zu", out->size,
-                         out->offset, a->size);
+                         "ZIP: a directory of %" PRIu64 " bytes at byte %" PRIu64 " of %zu",
+                         out->size, out->offset, a->size);
     if (out->count > AKIN_ZIP_MAX_ENTRIES)
-        return akin_fail(err, AKIN_E_LIMIT, a->path, "ZIP archive of %" PRIu64 " entries; the limit is %d",
-                         out->count, AKIN_ZIP_MAX_ENTRIES);
+        return akin_fail(err, AKIN_E_LIMIT, a->path,
+                         "ZIP archive of %" PRIu64 " entries; the limit is %d", out->count,
+                         AKIN_ZIP_MAX_ENTRIES);
     if (out->count > out->size / entry_size)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
                          "ZIP: %" PRIu64 " entries in a directory of %" PRIu64 " bytes", out->count,
@@ -145,11 +154,13 @@ static akin_status read_end(const struct archive *a, struct directory *out, akin
     return AKIN_OK;
 }
 
-static akin_status check_name(const struct archive *a, const char *name, size_t size, akin_error *err)
+static akin_status check_name(const struct archive *a, const char *name, size_t size,
+                              akin_error *err)
 {
     if (size == 0 || size > max_name || memchr(name, '\0', size) != NULL)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
-                         "ZIP: an entry's name is empty, longer than %d bytes or holds a NUL", max_name);
+                         "ZIP: an entry's name is empty, longer than %d bytes or holds a NUL",
+                         max_name);
     bool leaves = name[0] == '/' || memchr(name, '\\', size) != NULL;
     for (size_t begin = 0, i = 0; i <= size; i++) {
         if (i < size && name[i] != '/')
@@ -158,8 +169,8 @@ static akin_status check_name(const struct archive *a, const char *name, size_t 
         begin = i + 1;
     }
     if (leaves)
-        return akin_fail(err, AKIN_E_UNSAFE, a->path, "ZIP: entry '%.*s' names a place outside its archive",
-                         (int)size, name);
+        return akin_fail(err, AKIN_E_UNSAFE, a->path,
+                         "ZIP: entry '%.*s' names a place outside its archive", (int)size, name);
     return AKIN_OK;
 }
 
@@ -183,8 +194,8 @@ static bool read_extra64(akin_cursor extra, uint64_t *size, uint64_t *stored, ui
 }
 
 /* Finds the data behind the local header at `offset`; data ends before `limit`. */
-static akin_status locate(const struct archive *a, uint64_t offset, uint64_t limit, akin_zip_entry *entry,
-                          akin_error *err)
+static akin_status locate(const struct archive *a, uint64_t offset, uint64_t limit,
+                          akin_zip_entry *entry, akin_error *err)
 {
     akin_cursor c = akin_cursor_over(a->data, (size_t)limit);
     uint32_t signature;
@@ -196,7 +207,8 @@ static akin_status locate(const struct archive *a, uint64_t offset, uint64_t lim
         !akin_cursor_bytes(&c, name_size, &name) || name_size != entry->name_size ||
         memcmp(name, entry->name, name_size) != 0)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
-                         "ZIP: entry '%.*s' is not at byte %" PRIu64 ", where the directory puts it",
+                         "ZIP: entry '%.*s' is not at byte %" PRIu64
+                         ", where the directory puts it",
                          (int)entry->name_size, entry->name, offset);
     if (!akin_cursor_skip(&c, extra_size) || !akin_cursor_bytes(&c, entry->size, &entry->data))
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
@@ -205,8 +217,8 @@ static akin_status locate(const struct archive *a, uint64_t offset, uint64_t lim
     return AKIN_OK;
 }
 
-static akin_status read_entry(const struct archive *a, akin_cursor *c, uint64_t limit, akin_zip_entry *entry,
-                              akin_error *err)
+static akin_status read_entry(const struct archive *a, akin_cursor *c, uint64_t limit,
+                              akin_zip_entry *entry, akin_error *err)
 {
     uint32_t signature = 0, size32 = 0, stored32 = 0, offset32 = 0;
     uint16_t flags = 0, method = 0, name_size = 0, extra_size = 0, comment_size = 0, disk = 0;
@@ -234,17 +246,16 @@ static akin_status read_entry(const struct archive *a, akin_cursor *c, uint64_t 
         return status;
 
     uint64_t size = size32, stored = stored32, offset = offset32;
-    if (!read_extra64(akin_cursor_over(extra, extra_size), &size, &stored, &offset) || size > SIZE_MAX)
+    if (!read_extra64(akin_cursor_over(extra, extra_size), &size, &stored, &offset) ||
+        size > SIZE_MAX)
         return akin_fail(err, AKIN_E_CORRUPT, a->path, "ZIP: entry '%.*s' lacks its ZIP64 sizes",
                          name_size, entry->name);
     if ((flags & 0x2041) != 0)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "ZIP: entry '%.*s' is encrypted", name_size,
-                         entry->name);
+        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path, "ZIP: entry '%.*s' is encrypted",
+                         name_size, entry->name);
+    entry->method = method;
     if (method != 0)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, a->path,
-                         "ZIP: entry '%.*s' is compressed (method %d); torch stores its checkpoints "
-                         "uncompressed: was this archive made by another program?",
-                         name_size, entry->name, method);
+        return AKIN_OK;
     if (stored != size || disk != 0)
         return akin_fail(err, AKIN_E_CORRUPT, a->path,
                          "ZIP: entry '%.*s' has %" PRIu64 " bytes stored as %" PRIu64, name_size,
@@ -269,7 +280,7 @@ akin_status akin_zip_open(akin_zip *out, const unsigned char *data, size_t size,
                           akin_error *err)
 {
     struct archive a = { data, size, path };
-    struct directory directory;
+    struct directory directory = { 0 };
     *out = (akin_zip){ 0 };
     akin_status status = read_end(&a, &directory, err);
     if (status != AKIN_OK || directory.count == 0)
@@ -286,8 +297,8 @@ akin_status akin_zip_open(akin_zip *out, const unsigned char *data, size_t size,
     }
     out->count = count;
     if (akin_cursor_left(&c) != 0)
-        return akin_fail(err, AKIN_E_CORRUPT, path, "ZIP: the directory holds more than its %zu entries",
-                         count);
+        return akin_fail(err, AKIN_E_CORRUPT, path,
+                         "ZIP: the directory holds more than its %zu entries", count);
     qsort(out->entries, count, sizeof *out->entries, by_name);
     for (size_t i = 1; i < count; i++)
         if (by_name(&out->entries[i - 1], &out->entries[i]) == 0)
@@ -300,6 +311,20 @@ void akin_zip_clear(akin_zip *zip)
 {
     free(zip->entries);
     *zip = (akin_zip){ 0 };
+}
+
+akin_status akin_zip_check_stored(const akin_zip *zip, const char *path, akin_error *err)
+{
+    for (size_t i = 0; i < zip->count; i++) {
+        const akin_zip_entry *entry = &zip->entries[i];
+        if (entry->method != 0)
+            return akin_fail(
+                err, AKIN_E_UNSUPPORTED, path,
+                "ZIP: entry '%.*s' is compressed (method %d); torch stores its checkpoints "
+                "uncompressed: was this archive made by another program?",
+                (int)entry->name_size, entry->name, entry->method);
+    }
+    return AKIN_OK;
 }
 
 const akin_zip_entry *akin_zip_find(const akin_zip *zip, const char *name, size_t name_size)
