@@ -12,8 +12,7 @@ struct akin_added_entry {
     char *content; /* owned */
     size_t size;
     int32_t id;
-    bool in_special;                  /* what split_special_tokens passes over */
-    bool single_word, lstrip, rstrip; /* as the token was added last */
+    bool special, normalized, single_word, lstrip, rstrip;
 };
 
 struct akin_added_pattern {
@@ -89,19 +88,18 @@ static void sort_patterns(struct akin_added_patterns *patterns)
 }
 
 /* The pattern of an entry, in the set its normalized flag chooses. */
-static akin_status list_entry(akin_added *added, size_t entry, bool normalized, akin_normalizer *normalize,
-                              akin_error *err)
+static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *normalize, akin_error *err)
 {
     const struct akin_added_entry *e = &added->entries[entry];
     akin_buffer text;
     akin_buffer_init(&text, "an added token", 8 * AKIN_ADDED_SIZE_MAX);
-    akin_status status = normalized ? normalize(e->content, e->size, &text, err)
-                                    : akin_buffer_add(&text, e->content, e->size, err);
+    akin_status status = e->normalized ? normalize(e->content, e->size, &text, err)
+                                       : akin_buffer_add(&text, e->content, e->size, err);
     if (status != AKIN_OK) {
         akin_buffer_clear(&text);
         return status;
     }
-    add_pattern(normalized ? &added->normalized : &added->raw, text.data, text.size, entry);
+    add_pattern(e->normalized ? &added->normalized : &added->raw, text.data, text.size, entry);
     return AKIN_OK;
 }
 
@@ -114,8 +112,8 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
         return akin_fail(err, AKIN_E_LIMIT, path, "%zu added tokens; the limit is %d", count, AKIN_ADDED_MAX);
     size_t room = akin_max(count, 1);
     added->entries = calloc(room, sizeof *added->entries);
-    added->raw.list = calloc(2 * room, sizeof *added->raw.list);
-    added->normalized.list = calloc(2 * room, sizeof *added->normalized.list);
+    added->raw.list = calloc(room, sizeof *added->raw.list);
+    added->normalized.list = calloc(room, sizeof *added->normalized.list);
     if (added->entries == NULL || added->raw.list == NULL || added->normalized.list == NULL) {
         status = akin_fail_nomem(err, "added tokens", room * sizeof *added->entries);
         goto out;
@@ -146,24 +144,18 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
             if (e->id >= end)
                 end = e->id + 1;
         }
+        /* Added twice: the last flags count, but once special is always special. */
+        e->special |= t->special;
+        e->normalized = t->normalized;
         e->single_word = t->single_word;
         e->lstrip = t->lstrip;
         e->rstrip = t->rstrip;
     }
-    /* What is searched for: special tokens first, each literal once, as it came first; then the
-     * others, once each time they were added with other flags. A literal that is both is special. */
-    for (size_t i = 0; i < count; i++) {
-        struct akin_added_entry *e = find(added, tokens[i].content, tokens[i].size);
-        if (tokens[i].special && !e->in_special) {
-            e->in_special = true;
-            AKIN_TRY(list_entry(added, (size_t)(e - added->entries), tokens[i].normalized, normalize, err));
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct akin_added_entry *e = find(added, tokens[i].content, tokens[i].size);
-        if (!e->in_special)
-            AKIN_TRY(list_entry(added, (size_t)(e - added->entries), tokens[i].normalized, normalize, err));
-    }
+    /* Of two tokens whose normalised forms are equal the first listed is found: special ones first. */
+    for (int special = 1; special >= 0; special--)
+        for (size_t i = 0; i < added->count; i++)
+            if (added->entries[i].special == (special != 0))
+                AKIN_TRY(list_entry(added, i, normalize, err));
     sort_patterns(&added->raw);
     sort_patterns(&added->normalized);
 out:
@@ -247,7 +239,7 @@ bool akin_added_next(const akin_added *added, bool normalized, bool skip_special
         const struct akin_added_entry *e = &added->entries[p->entry];
         size_t start = search->at, stop = start + p->size, ignored;
         search->at = stop; /* a match that is refused below still hides what begins inside it */
-        if (skip_special && e->in_special)
+        if (skip_special && e->special)
             continue;
         uint32_t after;
         if (e->single_word &&

@@ -21,6 +21,8 @@ struct named {
     akin_added_token token;
     int normalized; /* -1: the file does not say; then special tokens are not */
     bool is_string;
+    bool standard; /* one of the seven names that every tokenizer may have */
+    bool from_file;
 };
 
 /* Tokens in the order in which they will be added. */
@@ -38,6 +40,7 @@ struct loader {
     struct token_list listed;                         /* added tokens, by id */
     struct token_list named;
     struct token_list extra;
+    bool extra_is_late; /* read from where added_tokens.json does not look */
     const char *unknown;
 };
 
@@ -327,11 +330,15 @@ out:
     return status;
 }
 
+static bool same_content(const akin_added_token *a, const akin_added_token *b)
+{
+    return a->size == b->size && memcmp(a->content, b->content, a->size) == 0;
+}
+
 static bool contains(const struct token_list *list, const akin_added_token *token)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].token.size == token->size &&
-            memcmp(list->items[i].token.content, token->content, token->size) == 0)
+        if (same_content(&list->items[i].token, token))
             return true;
     return false;
 }
@@ -414,18 +421,24 @@ out:
     return status;
 }
 
-/* added_tokens.json: {"<new>": 49408, ...}. */
+/* added_tokens.json: {"<new>": 49408, ...}. A token is special when a file, not a default, names it
+ * as such. */
 static akin_status list_added_json(struct loader *l, struct by_id_list *list)
 {
     akin_status status = AKIN_OK;
     const char *content;
     json_t *value;
     json_object_foreach(l->added, content, value) {
-        int64_t id;
+        int64_t id = 0;
         struct named token = { .key = "added_tokens.json", .normalized = -1,
                                .token = { .content = content, .size = strlen(content) } };
         AKIN_TRY(id_value(l, value, l->added_path, content, &id));
-        token.token.special = contains(&l->named, &token.token) || contains(&l->extra, &token.token);
+        token.token.special = !l->extra_is_late && contains(&l->extra, &token.token);
+        for (size_t i = 0; i < l->named.count; i++) {
+            const struct named *n = &l->named.items[i];
+            token.token.special |= n->standard && n->from_file && same_content(&n->token, &token.token);
+        }
+        token.normalized = !token.token.special;
         AKIN_TRY(by_id_put(l, list, id, &token));
     }
 out:
@@ -442,7 +455,7 @@ static akin_status list_tokenizer_json(struct loader *l, struct by_id_list *list
     for (size_t i = 0; i < json_array_size(array); i++) {
         const json_t *item = json_array_get(array, i);
         struct named token;
-        int64_t id;
+        int64_t id = 0;
         if (!json_is_object(item))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path, "added_tokens[%zu] must be an object", i);
         AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
@@ -468,8 +481,10 @@ static akin_status set_named(struct loader *l, const char *key, const json_t *va
     if (status != AKIN_OK)
         return status;
     token.token.special |= special;
+    token.from_file = true;
     for (size_t i = 0; i < l->named.count; i++) {
         if (strcmp(l->named.items[i].key, key) == 0) {
+            token.standard = l->named.items[i].standard;
             l->named.items[i] = token;
             return AKIN_OK;
         }
@@ -546,7 +561,7 @@ static akin_status read_special_tokens(struct loader *l, bool with_map)
     };
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < sizeof standard / sizeof *standard; i++) {
-        struct named token = { .key = standard[i].key, .normalized = -1, .is_string = true };
+        struct named token = { .key = standard[i].key, .normalized = -1, .is_string = true, .standard = true };
         token.token.special = true;
         token.token.content = standard[i].content != NULL ? standard[i].content : "";
         token.token.size = strlen(token.token.content);
@@ -565,6 +580,7 @@ static akin_status read_special_tokens(struct loader *l, bool with_map)
             AKIN_TRY(read_extra(l, more, l->map_path, true));
         else if (extra == NULL && (more = extra_field(l->map, "additional_special_tokens")) != NULL)
             AKIN_TRY(read_extra(l, more, l->map_path, false));
+        l->extra_is_late = extra == NULL && extra_field(l->map, "extra_special_tokens") == NULL;
     }
 out:
     return status;
@@ -581,8 +597,7 @@ static const akin_added_token *named_token(const struct loader *l, const char *k
 /* Whether the reference's `token in tokens_to_add` holds: a string never equals an AddedToken. */
 static bool same_token(const struct named *a, const struct named *b)
 {
-    if (a->is_string != b->is_string || a->token.size != b->token.size ||
-        memcmp(a->token.content, b->token.content, a->token.size) != 0)
+    if (a->is_string != b->is_string || !same_content(&a->token, &b->token))
         return false;
     return a->is_string || (a->normalized == b->normalized && a->token.special == b->token.special &&
                             a->token.single_word == b->token.single_word && a->token.lstrip == b->token.lstrip &&

@@ -182,7 +182,11 @@ def token(content, **flags):
 
 
 def variants(root, merges):
-    """Small tokenizers: {name: {file: content}}."""
+    """Small tokenizers: {name: {file: content}}.
+
+    No two normalized tokens of one tokenizer have the same lower case: which of them the reference
+    then finds changes from run to run.
+    """
     few = merges[:400]
     vocab = vocabulary(few)
     sot, eot = vocab[SOT], vocab[EOT]
@@ -243,13 +247,17 @@ def variants(root, merges):
         "added-reversed": {"tokenizer.json": with_tokens(*[(next_id + 90 - i, t) for i, t in enumerate(extras)], *plain)},
         "added-json": {**files, "added_tokens.json": {"<new>": next_id, "<old>": next_id + 1, "<|x|>": next_id + 7},
                        "special_tokens_map.json": {"additional_special_tokens": ["<|x|>", "<|y|>"]}},
+        "added-json-start": {**files, "added_tokens.json": {"<|startoftext|>": sot, "<|endoftext|>": eot, "<c>": 7}},
+        "added-json-named": {**files, "added_tokens.json": {"<|startoftext|>": sot, "<|endoftext|>": eot, "<Mask>": next_id},
+                             "special_tokens_map.json": {"bos_token": SOT, "mask_token": "<Mask>", "cls_token": map_token("<Cls>")}},
         "decoder": {"tokenizer.json": with_tokens(*published, *numbered),
                     "tokenizer_config.json": {"added_tokens_decoder": {str(sot): token(SOT, lstrip=True, special=True), str(eot): token(EOT, rstrip=True, special=True),
                                                                        str(next_id): token("<z>", normalized=True)}, "model_max_length": 20,
                                               "additional_special_tokens": ["<extra>", "<EXTRA>"], "mask_token": "<mask>", "image_token": "<image>"}},
         "extra": {**files, "tokenizer_config.json": {"extra_special_tokens": ["<one>", "<two>"], "cls_token": "<cls>", "model_max_length": 32.0}},
-        "twice": {"tokenizer.json": with_tokens(*plain, (next_id, token("<t>")), (next_id + 1, token("<t>", lstrip=True, normalized=True)), (next_id + 2, token("<T>", normalized=True)),
-                                                (next_id + 3, token("<u>", lstrip=True)), (next_id + 4, token("<u>", special=True)))},
+        "twice": {"tokenizer.json": with_tokens(*plain, (next_id, token("<t>")), (next_id + 1, token("<t>", lstrip=True, normalized=True)), (next_id + 2, token("<W>", normalized=True)),
+                                                (next_id + 3, token("<u>", lstrip=True)), (next_id + 4, token("<u>", special=True)),
+                                                (next_id + 5, token("<v>", normalized=True)), (next_id + 6, token("<v>", rstrip=True)))},
         "left": {**files, "tokenizer_config.json": {"truncation_side": "left"}},
         "left-json": {"tokenizer.json": with_tokens(*plain, truncation={"direction": "Left", "max_length": 9, "strategy": "LongestFirst", "stride": 0})},
         "split-special": {"tokenizer.json": with_tokens(*plain, *numbered), "tokenizer_config.json": {"split_special_tokens": True}},
@@ -274,7 +282,7 @@ VARIANT_TEXTS = [
     "<cat><cat><cat>", "a sp b sp  c", "é É e\u0301 E\u0301", "Straße STRASSE straße", "日本語 日 本", "x [LS] y[LS]z [LS]", "a   x b  x", "  x",
     SOT, EOT, SOT.upper(), f"a {SOT} b", f"a  {EOT}  b", f"{SOT}{EOT}", f"a{EOT.upper()}b", f"{SOT.upper()}'s!", f" {SOT} ", f"x {EOT}  {EOT} y",
     "zebra quiz buzz", "z", "zz", "q", "aq bq", "wow!", "wow!!", "é ©", "caf\u00e9 \u00e9\u00a9", "zqzq!z", "!", "!!",
-    "<new> <old> <|x|> <|y|> <NEW> <|X|>", "<extra> <EXTRA> <Extra> <mask> <MASK> <image> <z> <Z>", "<one><two> <cls> <ONE>", "<t> <T>  <t>x", " <u> <U>", "<s> </s> <S>",
+    "<new> <old> <|x|> <|y|> <NEW> <|X|>", "<extra> <EXTRA> <Extra> <mask> <MASK> <image> <z> <Z>", "<one><two> <cls> <ONE>", "<t> <T>  <t>x", " <u> <U>", "<v>  <V> <w> <W>", "<c> <C> <Mask> <mask> <Cls> <cls>", "<s> </s> <S>",
     "abc abcd aabc abcabc abcd bc ab", "aaaa aaaaa aaaaaaa abcdabcd dddd dd ddd ddddd", "aaabcdaaabcccddd", "abab cdcd bcbc abbc",
     "the the the the the the the the the the the the the the the the the the the the the the the the the the the the the the",
     "one two three four five six seven eight nine ten", "don't DON'T it's", "1234 5678", "a\u0085b\x1cc", "🙂👍🏽",
