@@ -56,6 +56,31 @@ static akin_status edge_of(const json_t *value, const char *path, const char *fi
     return AKIN_OK;
 }
 
+/* A null is not an absent field: the reference keeps it, as a false for a flag and as an error for a
+ * value that a step needs. */
+static bool is_null(const json_t *config, const char *field)
+{
+    return json_is_null(json_object_get(config, field));
+}
+
+static akin_status read_flag(const json_t *config, const char *path, const char *field, bool *io,
+                             akin_error *err)
+{
+    if (is_null(config, field))
+        *io = false;
+    return akin_json_bool(config, path, NULL, field, io, err);
+}
+
+/* Of a step that is done, no field may be null. */
+static akin_status check_step(const json_t *config, const char *path, bool done, const char *step,
+                              const char *first, const char *second, akin_error *err)
+{
+    const char *field = is_null(config, first) ? first : second != NULL && is_null(config, second) ? second : NULL;
+    if (done && field != NULL)
+        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' is null while '%s' is true", field, step);
+    return AKIN_OK;
+}
+
 /* The forms that transformers' get_size_dict takes: an integer (`square` says whether of a square or
  * of the shortest edge), [height, width], or an object. Absent or null: *io keeps its value. */
 static akin_status read_size(const json_t *config, const char *path, const char *field, bool square,
@@ -154,19 +179,23 @@ static akin_status read_config(akin_preprocess *out, const json_t *config, const
     size_field size = { .shortest = out->shortest_edge };
     size_field crop = { .height = out->crop_height, .width = out->crop_width };
     AKIN_TRY(check_class(config, path, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "default_to_square", &square, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "use_square_size", &kosmos, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_pad", &pad, err));
+    AKIN_TRY(read_flag(config, path, "default_to_square", &square, err));
+    AKIN_TRY(read_flag(config, path, "use_square_size", &kosmos, err));
+    AKIN_TRY(read_flag(config, path, "do_pad", &pad, err));
     if (pad) {
         status = akin_fail(err, AKIN_E_CONFIG, path, "field 'do_pad' is true, which akin does not support");
         goto out;
     }
-    /* Read for its type only: a picture that is not RGB and not converted fails in the reference. */
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_convert_rgb", &convert, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_resize", &out->do_resize, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_center_crop", &out->do_center_crop, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_rescale", &out->do_rescale, err));
-    AKIN_TRY(akin_json_bool(config, path, NULL, "do_normalize", &out->do_normalize, err));
+    /* Read for its type only: conversion to RGB is always done, as CLIP needs three channels. */
+    AKIN_TRY(read_flag(config, path, "do_convert_rgb", &convert, err));
+    AKIN_TRY(read_flag(config, path, "do_resize", &out->do_resize, err));
+    AKIN_TRY(read_flag(config, path, "do_center_crop", &out->do_center_crop, err));
+    AKIN_TRY(read_flag(config, path, "do_rescale", &out->do_rescale, err));
+    AKIN_TRY(read_flag(config, path, "do_normalize", &out->do_normalize, err));
+    AKIN_TRY(check_step(config, path, out->do_resize, "do_resize", "size", "resample", err));
+    AKIN_TRY(check_step(config, path, out->do_center_crop, "do_center_crop", "crop_size", NULL, err));
+    AKIN_TRY(check_step(config, path, out->do_rescale, "do_rescale", "rescale_factor", NULL, err));
+    AKIN_TRY(check_step(config, path, out->do_normalize, "do_normalize", "image_mean", "image_std", err));
     AKIN_TRY(akin_json_int(config, path, NULL, "resample", AKIN_NEAREST, AKIN_HAMMING, &resample, err));
     AKIN_TRY(akin_json_number(config, path, NULL, "rescale_factor", &out->rescale_factor, err));
     if (fabs(out->rescale_factor) > (double)FLT_MAX / 256) {
