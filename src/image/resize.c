@@ -182,9 +182,9 @@ out:
 
 /* The two half sums to a sample. The cast back to signed is the two's complement one that gcc and
  * clang define. */
-static inline uint8_t round_sample(int32_t high, int32_t low)
+static inline uint8_t round_sample(uint32_t high, uint32_t low)
 {
-    uint32_t sum = ((uint32_t)high << LOW_BITS) + (uint32_t)low + (1u << (WEIGHT_BITS - 1));
+    uint32_t sum = (high << LOW_BITS) + low + (1u << (WEIGHT_BITS - 1));
     int32_t v = (int32_t)sum >> WEIGHT_BITS;
     return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
 }
@@ -220,10 +220,10 @@ static void resample_row(const axis *a, const int16_t *restrict planes, size_t p
         int n = (a->taps[i] + LANES - 1) & ~(LANES - 1);
         for (int c = 0; c < channels; c++) {
             const int16_t *restrict s = planes + (size_t)c * plane + (a->start[i] - a->first);
-            int32_t high_sum = 0, low_sum = 0;
+            uint32_t high_sum = 0, low_sum = 0;
             for (int j = 0; j < n; j++) {
-                high_sum += s[j] * high[j];
-                low_sum += s[j] * low[j];
+                high_sum += (uint32_t)(s[j] * high[j]);
+                low_sum += (uint32_t)(s[j] * low[j]);
             }
             out[i * channels + c] = round_sample(high_sum, low_sum);
         }
@@ -236,7 +236,7 @@ static void resample_column(const int16_t *high, const int16_t *low, int taps,
                             const uint8_t *restrict rows, size_t pitch, size_t count,
                             uint8_t *restrict out)
 {
-    int32_t high_sum[BLOCK], low_sum[BLOCK];
+    uint32_t high_sum[BLOCK], low_sum[BLOCK];
     for (size_t from = 0; from < count; from += BLOCK) {
         size_t n = akin_min(BLOCK, count - from);
         memset(high_sum, 0, n * sizeof *high_sum);
@@ -245,8 +245,8 @@ static void resample_column(const int16_t *high, const int16_t *low, int taps,
             const uint8_t *restrict row = rows + (size_t)j * pitch + from;
             int16_t h = high[j], l = low[j];
             for (size_t x = 0; x < n; x++) {
-                high_sum[x] += (int16_t)row[x] * h;
-                low_sum[x] += (int16_t)row[x] * l;
+                high_sum[x] += (uint32_t)((int16_t)row[x] * h);
+                low_sum[x] += (uint32_t)((int16_t)row[x] * l);
             }
         }
         for (size_t x = 0; x < n; x++)
