@@ -1,0 +1,110 @@
+/* canvas.c - decoded rows into a picture that is the right way up.
+ *
+ * Matches Pillow 13.0.0's ImageOps.exif_transpose. Turning happens while rows arrive, a strip at a
+ * time: no second copy of the picture, and a quarter turn writes runs of AKIN_STRIP_ROWS pixels
+ * instead of one pixel a cache line.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "decode.h"
+
+/* Where stored pixel (0, 0) goes, and how far right one moves for a step in stored x and y: all in
+ * pixels of the turned picture. */
+typedef struct route {
+    ptrdiff_t origin, x_step, y_step;
+} route;
+
+static route route_of(const akin_canvas *c)
+{
+    ptrdiff_t w = c->width, h = c->height;
+    switch (c->orientation) {
+    case 2: return (route){ w - 1, -1, w };               /* mirrored left to right */
+    case 3: return (route){ w * h - 1, -1, -w };          /* half a turn */
+    case 4: return (route){ w * (h - 1), 1, -w };         /* mirrored top to bottom */
+    case 5: return (route){ 0, h, 1 };                    /* along the main diagonal */
+    case 6: return (route){ h - 1, h, -1 };               /* a quarter turn clockwise */
+    case 7: return (route){ w * h - 1, -h, -1 };          /* along the other diagonal */
+    case 8: return (route){ h * (w - 1), -h, 1 };         /* a quarter turn counter-clockwise */
+    default: return (route){ 0, 1, w };
+    }
+}
+
+akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation, size_t extra,
+                             const akin_encoded *from, akin_error *err)
+{
+    *canvas = (akin_canvas){ .width = width, .height = height, .orientation = orientation };
+    size_t row, pixels = 0, strip = 0, need = 0;
+    bool counts = akin_mul((size_t)width, 3, &row) && akin_mul(row, (size_t)height, &pixels) &&
+                  akin_mul(row, orientation == 1 ? 0 : AKIN_STRIP_ROWS, &strip) &&
+                  akin_add(pixels, strip, &need) && akin_add(need, extra, &need) && need <= PTRDIFF_MAX;
+    if (!counts)
+        need = SIZE_MAX;
+    if (!counts || need > from->memory_bytes)
+        return akin_fail(err, AKIN_E_LIMIT, from->path,
+                         "a picture of %d x %d pixels needs %zu bytes of memory, the limit is %zu: raise "
+                         "it with --max-memory",
+                         width, height, need, from->memory_bytes);
+    canvas->picture.pixels = malloc(pixels);
+    canvas->strip = strip != 0 ? malloc(strip) : NULL;
+    if (canvas->picture.pixels == NULL || (strip != 0 && canvas->strip == NULL)) {
+        akin_canvas_clear(canvas);
+        return akin_fail_nomem(err, "a picture", need);
+    }
+    canvas->picture.width = orientation >= 5 ? height : width;
+    canvas->picture.height = orientation >= 5 ? width : height;
+    return AKIN_OK;
+}
+
+void akin_canvas_clear(akin_canvas *canvas)
+{
+    free(canvas->strip);
+    canvas->strip = NULL;
+    akin_picture_clear(&canvas->picture);
+}
+
+uint8_t *akin_canvas_rows(akin_canvas *canvas, int y)
+{
+    if (canvas->orientation == 1)
+        return canvas->picture.pixels + (size_t)y * (size_t)canvas->width * 3;
+    return canvas->strip;
+}
+
+void akin_canvas_done(akin_canvas *canvas, int y, int count)
+{
+    if (canvas->orientation == 1)
+        return;
+    route r = route_of(canvas);
+    ptrdiff_t at = r.origin + y * r.y_step, w = canvas->width;
+    const uint8_t *strip = canvas->strip;
+    uint8_t *pixels = canvas->picture.pixels;
+    if (canvas->orientation < 5) {
+        for (int i = 0; i < count; i++)
+            akin_canvas_scatter(canvas, 0, y + i, 1, strip + i * w * 3, (int)w);
+        return;
+    }
+    for (ptrdiff_t x = 0; x < w; x++) {
+        uint8_t *to = pixels + (at + x * r.x_step) * 3;
+        const uint8_t *rgb = strip + x * 3;
+        for (int i = 0; i < count; i++, to += r.y_step * 3, rgb += w * 3) {
+            to[0] = rgb[0];
+            to[1] = rgb[1];
+            to[2] = rgb[2];
+        }
+    }
+}
+
+void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *rgb, int count)
+{
+    route r = route_of(canvas);
+    ptrdiff_t at = r.origin + x * r.x_step + y * r.y_step, stride = step * r.x_step;
+    uint8_t *pixels = canvas->picture.pixels;
+    for (int i = 0; i < count; i++, rgb += 3) {
+        uint8_t *to = pixels + (at + i * stride) * 3;
+        to[0] = rgb[0];
+        to[1] = rgb[1];
+        to[2] = rgb[2];
+    }
+}

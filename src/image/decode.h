@@ -1,0 +1,48 @@
+/* decode.h - what the decoders of this room share: where pixels go and what they may cost. */
+#ifndef AKIN_IMAGE_DECODE_H
+#define AKIN_IMAGE_DECODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "picture.h"
+
+/* The bytes of a picture file, borrowed for the call. */
+typedef struct akin_encoded {
+    const uint8_t *data;
+    size_t size;
+    const char *path;    /* for messages */
+    size_t memory_bytes; /* as in akin_picture_limits */
+} akin_encoded;
+
+/* Takes decoded RGB rows and puts them the right way up. The decoder sees the picture as stored,
+ * width x height; `picture` is turned. */
+typedef struct akin_canvas {
+    akin_picture picture; /* owned until it is handed over */
+    int width, height;    /* as stored */
+    int orientation;      /* 1 to 8, as EXIF counts */
+    uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width; NULL when nothing turns */
+} akin_canvas;
+
+/* Rows that travel together: a turned picture is written in runs of this many pixels. */
+#define AKIN_STRIP_ROWS 16
+
+/* Checks that the picture, this canvas and `extra` bytes of the decoder's own fit memory_bytes
+ * (AKIN_E_LIMIT otherwise, with the bytes needed), then allocates the canvas. */
+akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation, size_t extra,
+                             const akin_encoded *from, akin_error *err);
+void akin_canvas_clear(akin_canvas *canvas);
+
+/* Where the decoder may write stored rows [y, y + count), count <= AKIN_STRIP_ROWS, and then says so.
+ * Rows are 3 * width bytes, without padding. */
+uint8_t *akin_canvas_rows(akin_canvas *canvas, int y);
+void akin_canvas_done(akin_canvas *canvas, int y, int count);
+
+/* Puts `count` pixels of one interlaced row: stored positions (x, y), (x + step, y), ... */
+void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *rgb, int count);
+
+/* Both fill *out, which the caller clears, or leave it empty. */
+akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+
+#endif

@@ -1,0 +1,303 @@
+/* jpeg.c - JPEG to RGB through libjpeg(-turbo), equal to Pillow's.
+ *
+ * Owns the source of bytes, the errors and the memory of one decompression. Refuses what ends before
+ * its last row is complete, more than MAX_SCANS scans, and 2 or more than 4 components. Warnings of
+ * libjpeg (corrupt bits, junk between markers) are no errors. Matches Pillow 13.0.0 (JpegDecode.c,
+ * JpegImagePlugin.py): the accurate integer DCT, fancy upsampling, block smoothing, no ICC; four
+ * components are taken as inverted, as Adobe writes them, marker or not.
+ */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "base/arith.h"
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "decode.h"
+#include "exif.h"
+
+/* A progressive file may hold any number of scans, each a pass over all coefficients: a file of a
+ * few kilobytes could keep a processor busy for hours. Encoders write about ten. */
+#define MAX_SCANS 500
+
+/* What libjpeg keeps beside rows and coefficients: tables, states. Measured below 400 KiB. */
+#define DECODER_BYTES ((size_t)1 << 20)
+
+typedef struct job {
+    struct jpeg_decompress_struct cinfo;
+    struct jpeg_error_mgr errors;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jmp_buf escape;
+    const akin_encoded *from;
+    akin_error *err;
+    akin_status status; /* of what made us escape */
+    int orientation;
+    akin_canvas canvas;
+    uint8_t *cmyk; /* one row, when there are four components */
+} job;
+
+/* libjpeg hands its structs to the callbacks; the job is found behind client_data. */
+static job *job_of(void *client_data) { return client_data; }
+
+static void on_error(j_common_ptr cinfo)
+{
+    job *j = job_of(cinfo->client_data);
+    char why[JMSG_LENGTH_MAX];
+    cinfo->err->format_message(cinfo, why);
+    int code = cinfo->err->msg_code;
+    if (code == JERR_CANT_SUSPEND) /* how the arithmetic decoder says that the bytes ran out */
+        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "JPEG ends before its last row");
+    else if (code == JERR_OUT_OF_MEMORY)
+        j->status = akin_fail_nomem(j->err, "a JPEG decoder", 0);
+    else if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION)
+        j->status = akin_fail(j->err, AKIN_E_UNSUPPORTED, j->from->path,
+                              "a kind of JPEG that this build does not read (%s)", why);
+    else
+        j->status = akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken JPEG: %s", why);
+    longjmp(j->escape, 1);
+}
+
+static void on_message(j_common_ptr cinfo) { (void)cinfo; }
+
+static void on_progress(j_common_ptr cinfo)
+{
+    job *j = job_of(cinfo->client_data);
+    if (cinfo->is_decompressor && j->cinfo.input_scan_number > MAX_SCANS) {
+        j->status = akin_fail(j->err, AKIN_E_LIMIT, j->from->path, "JPEG of more than %d scans", MAX_SCANS);
+        longjmp(j->escape, 1);
+    }
+}
+
+/* All bytes are there from the start; asking for more suspends, as Pillow's source does at the end
+ * of a file. libjpeg's own memory source would invent an end marker and load a cut file grey. */
+static void source_nothing(j_decompress_ptr cinfo) { (void)cinfo; }
+
+static boolean source_fill(j_decompress_ptr cinfo)
+{
+    (void)cinfo;
+    return FALSE;
+}
+
+static void source_skip(j_decompress_ptr cinfo, long count)
+{
+    size_t n = count < 0 ? 0 : akin_min((size_t)count, cinfo->src->bytes_in_buffer);
+    cinfo->src->next_input_byte += n;
+    cinfo->src->bytes_in_buffer -= n;
+}
+
+/* The segments before the first scan, walked as Pillow walks them, for the last EXIF (several are
+ * joined) and the last XMP. */
+static akin_status read_orientation(job *j)
+{
+    static const char exif_id[] = "Exif\0"; /* with the NUL that ends it: 6 bytes */
+    static const char xmp_id[] = "http://ns.adobe.com/xap/1.0/";
+    akin_status status = AKIN_OK;
+    akin_cursor c = akin_cursor_over(j->from->data, j->from->size);
+    const uint8_t *exif = NULL, *xmp = NULL, *segment;
+    size_t exif_size = 0, xmp_size = 0;
+    akin_buffer joined;
+    akin_buffer_init(&joined, "EXIF", j->from->size);
+    uint8_t byte = 0xff, high, low;
+    akin_cursor_skip(&c, 3);
+    for (bool more = true; more;) {
+        if (byte != 0xff) {
+            more = akin_cursor_u8(&c, &byte);
+            continue;
+        }
+        uint8_t marker;
+        if (!akin_cursor_u8(&c, &marker))
+            break;
+        if (marker == 0x00 || marker == 0xff) {
+            if (marker == 0x00)
+                more = akin_cursor_u8(&c, &byte);
+            continue;
+        }
+        if (marker < 0xc0 || marker == 0xda)
+            break;
+        bool bare = marker == 0xc8 || (marker >= 0xd0 && marker <= 0xd9) ||
+                    (marker >= 0xf0 && marker <= 0xfd);
+        if (!bare) {
+            if (!akin_cursor_u8(&c, &high) || !akin_cursor_u8(&c, &low))
+                break;
+            size_t n = (size_t)high << 8 | low;
+            if (!akin_cursor_bytes(&c, n < 2 ? 0 : n - 2, &segment))
+                break;
+            n = n < 2 ? 0 : n - 2;
+            if (marker == 0xe1 && n >= sizeof exif_id && memcmp(segment, exif_id, sizeof exif_id) == 0) {
+                if (exif == NULL) {
+                    exif = segment;
+                    exif_size = n;
+                } else {
+                    if (joined.size == 0)
+                        AKIN_TRY(akin_buffer_add(&joined, exif, exif_size, j->err));
+                    AKIN_TRY(akin_buffer_add(&joined, segment + sizeof exif_id, n - sizeof exif_id, j->err));
+                }
+            } else if (marker == 0xe1 && n >= sizeof xmp_id && memcmp(segment, xmp_id, sizeof xmp_id) == 0) {
+                xmp = segment + sizeof xmp_id;
+                xmp_size = n - sizeof xmp_id;
+            }
+        }
+        more = akin_cursor_u8(&c, &byte);
+    }
+    if (joined.size != 0) {
+        exif = (const uint8_t *)joined.data;
+        exif_size = joined.size;
+    }
+    j->orientation = akin_orientation_read(exif, exif_size, xmp, xmp_size);
+out:
+    akin_buffer_clear(&joined);
+    return status;
+}
+
+/* What libjpeg will allocate for this frame: some rows of each component, and every coefficient (64
+ * of 2 bytes a block) when there is more than one scan. SIZE_MAX when it does not fit a size_t. */
+static size_t decoder_bytes(struct jpeg_decompress_struct *cinfo)
+{
+    size_t total = DECODER_BYTES;
+    bool all = jpeg_has_multiple_scans(cinfo);
+    for (int i = 0; i < cinfo->num_components; i++) {
+        const jpeg_component_info *part = &cinfo->comp_info[i];
+        size_t across = (size_t)part->width_in_blocks + (size_t)part->h_samp_factor;
+        size_t down = (size_t)part->height_in_blocks + (size_t)part->v_samp_factor;
+        size_t bytes;
+        /* Rows: those of one row of blocks, three times over for the context that upsampling needs,
+         * and the upsampled rows. */
+        if (!akin_add(total, across * (size_t)part->v_samp_factor * 64 * 3, &total) ||
+            !akin_add(total, (size_t)cinfo->image_width * (size_t)cinfo->max_v_samp_factor * 2, &total))
+            return SIZE_MAX;
+        if (all && (!akin_mul(across * sizeof(JBLOCK), down, &bytes) || !akin_add(total, bytes, &total)))
+            return SIZE_MAX;
+    }
+    return total;
+}
+
+/* MULDIV255 of Pillow: a * b / 255, rounded. */
+static inline unsigned multiply(unsigned a, unsigned b)
+{
+    unsigned t = a * b + 128;
+    return ((t >> 8) + t) >> 8;
+}
+
+/* Stored (inverted) CMYK to RGB. */
+static void rgb_of_cmyk(const uint8_t *restrict cmyk, int count, uint8_t *restrict rgb)
+{
+    for (int i = 0; i < count; i++, cmyk += 4, rgb += 3) {
+        unsigned light = cmyk[3]; /* 255 - K */
+        for (int c = 0; c < 3; c++)
+            rgb[c] = (uint8_t)(light - multiply(255u - cmyk[c], light));
+    }
+}
+
+static akin_status cut(job *j)
+{
+    if (j->cinfo.output_height == 0)
+        return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "JPEG ends inside its header");
+    return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "JPEG ends at row %u of %u",
+                     j->cinfo.output_scanline, j->cinfo.output_height);
+}
+
+/* Everything that may longjmp. */
+static akin_status decompress(job *j)
+{
+    struct jpeg_decompress_struct *cinfo = &j->cinfo;
+    akin_status status;
+    int header;
+    do
+        header = jpeg_read_header(cinfo, FALSE);
+    while (header == JPEG_HEADER_TABLES_ONLY);
+    if (header == JPEG_SUSPENDED)
+        return cut(j);
+    if (cinfo->num_components != 1 && cinfo->num_components != 3 && cinfo->num_components != 4)
+        return akin_fail(j->err, AKIN_E_UNSUPPORTED, j->from->path, "JPEG of %d components",
+                         cinfo->num_components);
+    bool four = cinfo->num_components == 4;
+    cinfo->out_color_space = four ? JCS_CMYK : JCS_RGB;
+
+    size_t own = decoder_bytes(cinfo), row = four ? (size_t)cinfo->image_width * 4 : 0;
+    if (!akin_add(own, row, &own))
+        own = SIZE_MAX;
+    status = akin_canvas_init(&j->canvas, (int)cinfo->image_width, (int)cinfo->image_height, j->orientation,
+                              own, j->from, j->err);
+    if (status != AKIN_OK)
+        return status;
+    if (four && (j->cmyk = malloc(row)) == NULL)
+        return akin_fail_nomem(j->err, "a row of CMYK", row);
+
+    if (!jpeg_start_decompress(cinfo))
+        return cut(j);
+    size_t pitch = (size_t)cinfo->output_width * 3;
+    while (cinfo->output_scanline < cinfo->output_height) {
+        int y = (int)cinfo->output_scanline, count = 0;
+        int want = (int)akin_min(AKIN_STRIP_ROWS, cinfo->output_height - cinfo->output_scanline);
+        uint8_t *rows = akin_canvas_rows(&j->canvas, y);
+        while (count < want) {
+            JSAMPROW to = four ? j->cmyk : rows + (size_t)count * pitch;
+            if (jpeg_read_scanlines(cinfo, &to, 1) != 1)
+                return cut(j);
+            if (four)
+                rgb_of_cmyk(j->cmyk, (int)cinfo->output_width, rows + (size_t)count * pitch);
+            count++;
+        }
+        akin_canvas_done(&j->canvas, y, count);
+    }
+    /* Looks for the end marker. That it is missing is no error by now; an error on the way is one in
+     * Pillow, hence here. */
+    jpeg_finish_decompress(cinfo);
+    return AKIN_OK;
+}
+
+/* A function of its own, so that no variable lives across the setjmp. */
+static akin_status guarded(job *j)
+{
+    if (setjmp(j->escape) != 0)
+        return j->status;
+    jpeg_create_decompress(&j->cinfo);
+    j->cinfo.client_data = j;
+    j->cinfo.src = &j->source;
+    j->cinfo.progress = &j->progress;
+    j->cinfo.mem->max_memory_to_use = 0; /* whatever JPEGMEM in the environment says */
+    return decompress(j);
+}
+
+akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err)
+{
+    /* On the heap: what is changed between setjmp and longjmp must not live in registers. */
+    job *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return akin_fail_nomem(err, "a JPEG decoder", sizeof *j);
+    j->from = from;
+    j->err = err;
+    akin_status status;
+    AKIN_TRY(read_orientation(j));
+
+    j->cinfo.err = jpeg_std_error(&j->errors);
+    j->errors.error_exit = on_error;
+    j->errors.output_message = on_message;
+    j->cinfo.client_data = j; /* for an error in jpeg_create_decompress, which keeps it */
+    j->progress.progress_monitor = on_progress;
+    j->source.next_input_byte = from->data;
+    j->source.bytes_in_buffer = from->size;
+    j->source.init_source = source_nothing;
+    j->source.fill_input_buffer = source_fill;
+    j->source.skip_input_data = source_skip;
+    j->source.resync_to_restart = jpeg_resync_to_restart;
+    j->source.term_source = source_nothing;
+
+    status = guarded(j);
+    if (status == AKIN_OK) {
+        *out = j->canvas.picture;
+        j->canvas.picture = (akin_picture){ 0 };
+    }
+    jpeg_destroy_decompress(&j->cinfo);
+out:
+    akin_canvas_clear(&j->canvas);
+    free(j->cmyk);
+    free(j);
+    return status;
+}

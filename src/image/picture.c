@@ -1,0 +1,129 @@
+/* picture.c - tells what a file is by its first bytes and hands it to the decoder. */
+#include "picture.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/file.h"
+#include "decode.h"
+
+akin_picture_limits akin_picture_default_limits(void)
+{
+    return (akin_picture_limits){ .file_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30 };
+}
+
+static const char JPEG_START[] = "\xff\xd8\xff";
+static const char PNG_START[] = "\x89PNG\r\n\x1a\n";
+
+/* Other things that people keep among their pictures. A '?' stands for any byte. */
+typedef struct look {
+    const char *start;
+    size_t size;
+    const char *name;
+} look;
+
+#define LOOK(start, name) { start, sizeof(start) - 1, name }
+static const look LOOKS[] = {
+    LOOK("GIF8", "GIF"),
+    LOOK("RIFF????WEBP", "WebP"),
+    LOOK("????ftypavi", "AVIF"),
+    LOOK("????ftyphe", "HEIC"),
+    LOOK("????ftypmif1", "HEIC"),
+    LOOK("????ftypmsf1", "HEIC"),
+    LOOK("????ftypcrx", "a raw photograph (CR3)"),
+    LOOK("????ftyp", "a video (MP4 or QuickTime)"),
+    LOOK("????moov", "a video (QuickTime)"),
+    LOOK("RIFF????AVI ", "a video (AVI)"),
+    LOOK("\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"),
+    LOOK("II*\0????CR", "a raw photograph (CR2)"),
+    LOOK("II*\0", "TIFF or a raw photograph"),
+    LOOK("MM\0*", "TIFF or a raw photograph"),
+    LOOK("FUJIFILM", "a raw photograph (RAF)"),
+    LOOK("BM", "BMP"),
+    LOOK("\0\0\1\0", "ICO"),
+    LOOK("\0\0\0\x0cJXL ", "JPEG XL"),
+    LOOK("\xff\x0a", "JPEG XL"),
+    LOOK("\0\0\0\x0cjP  ", "JPEG 2000"),
+    LOOK("\xff\x4f\xff\x51", "JPEG 2000"),
+    LOOK("8BPS", "Photoshop"),
+    LOOK("%PDF", "PDF"),
+    LOOK("<svg", "SVG"),
+    LOOK("<?xml", "XML or SVG"),
+    LOOK("<!DOCTYPE", "HTML"),
+    LOOK("<html", "HTML"),
+    LOOK("PK\3\4", "a ZIP archive"),
+    LOOK("\x1f\x8b", "a gzip archive"),
+};
+
+static bool looks(const uint8_t *bytes, size_t size, const look *l)
+{
+    if (size < l->size)
+        return false;
+    for (size_t i = 0; i < l->size; i++)
+        if (l->start[i] != '?' && bytes[i] != (uint8_t)l->start[i])
+            return false;
+    return true;
+}
+
+static bool begins(const uint8_t *bytes, size_t size, const char *start, size_t n)
+{
+    return memcmp(bytes, start, akin_min(size, n)) == 0;
+}
+
+static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, akin_error *err)
+{
+    if (size == 0)
+        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; akin reads JPEG and PNG");
+    for (size_t i = 0; i < sizeof LOOKS / sizeof LOOKS[0]; i++)
+        if (looks(bytes, size, &LOOKS[i]))
+            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; akin reads JPEG and PNG",
+                             LOOKS[i].name);
+    size_t n = akin_min(size, 512);
+    bool text = true;
+    for (size_t i = 0; i < n; i++)
+        text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) && bytes[i] != 0x7f;
+    return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads JPEG and PNG",
+                     text ? "looks like text" : "is no picture that akin knows");
+}
+
+akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t size, const char *path,
+                                const akin_picture_limits *limits, akin_error *err)
+{
+    *out = (akin_picture){ 0 };
+    akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
+    if (size > bounds.file_bytes)
+        return akin_fail(err, AKIN_E_LIMIT, path, "picture of %zu bytes; the limit is %zu", size,
+                         bounds.file_bytes);
+    const akin_encoded from = { bytes, size, path, bounds.memory_bytes };
+    bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
+    bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);
+    if (jpeg ? size < sizeof JPEG_START - 1 : png && size < sizeof PNG_START - 1)
+        return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", jpeg ? "JPEG" : "PNG", size);
+    if (jpeg)
+        return akin_jpeg_decode(out, &from, err);
+    if (png)
+        return akin_png_decode(out, &from, err);
+    return unknown(bytes, size, path, err);
+}
+
+akin_status akin_picture_read(akin_picture *out, const char *path, const akin_picture_limits *limits,
+                              akin_error *err)
+{
+    *out = (akin_picture){ 0 };
+    akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
+    akin_buffer file;
+    akin_status status = akin_file_read(path, "picture", bounds.file_bytes, &file, err);
+    if (status != AKIN_OK)
+        return status;
+    status = akin_picture_decode(out, file.data, file.size, path, &bounds, err);
+    akin_buffer_clear(&file);
+    return status;
+}
+
+void akin_picture_clear(akin_picture *picture)
+{
+    free(picture->pixels);
+    *picture = (akin_picture){ 0 };
+}
