@@ -145,7 +145,8 @@ akin_status out_open(out_sink *sink, const char *path, akin_error *err)
         return AKIN_OK;
     /* /dev/stdout leads to whatever standard output is, often a regular file: replacing would put a
      * file in the place of the link. */
-    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0) {
+    if ((strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
+        strncmp(path, "/proc/", 6) == 0) {
         sink->stream = fopen(path, "we");
         sink->direct = sink->stream != NULL;
         return sink->direct ? AKIN_OK : akin_fail_errno(err, errno, path, "cannot open for writing");

@@ -130,22 +130,22 @@ out:
 static akin_status write_kept(const embed_run *r, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    akin_writer w = { 0 };
+    out_sink list = { 0 };
     size_t length = strlen(r->args->output) + 5;
     char *path = malloc(length);
     if (path == NULL)
         return akin_fail_nomem(err, "path", length);
     snprintf(path, length, "%s.txt", r->args->output);
-    AKIN_TRY(akin_writer_open(&w, path, err));
+    AKIN_TRY(out_open(&list, path, err));
     for (size_t i = 0; i < r->total; i++) {
         if (!r->kept[i])
             continue;
-        out_escaped(w.stream, input_name(r, i), strlen(input_name(r, i)));
-        AKIN_TRY(akin_writer_add(&w, "\n", 1, err));
+        out_escaped(list.stream, input_name(r, i), strlen(input_name(r, i)));
+        putc('\n', list.stream);
     }
-    AKIN_TRY(akin_writer_commit(&w, err));
+    AKIN_TRY(out_commit(&list, err));
 out:
-    akin_writer_abort(&w);
+    out_abort(&list);
     free(path);
     return status;
 }

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +128,8 @@ static int count_lines(const char *path)
         json_decref(v);
         count++;
     }
+    free(line);
+    fclose(f);
     printf("%zu\n", count);
     return 0;
 }
@@ -208,8 +211,14 @@ static int signal_command(int first, int second, char **command)
     close(fds[1]);
     got = read(fds[0], block, 1);
     lines += got == 1 && block[0] == '\n';
-    if (second != 0)
-        nap(500); /* the pipe is full by now, and the program waits in write */
+    /* The pipe is full, and the program waits in write, when nothing was added for half a second. */
+    for (int still = 0, last = -1, waits = 0; second != 0 && still < 5 && waits < 200; waits++) {
+        int waiting = 0;
+        nap(100);
+        ioctl(fds[0], FIONREAD, &waiting);
+        still = waiting == last && waiting > 0 ? still + 1 : 0;
+        last = waiting;
+    }
     kill(child, first);
     if (second != 0) {
         nap(300);
