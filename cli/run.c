@@ -46,7 +46,7 @@ int cli_report(const cli_args *args, const akin_error *err)
 static int report_va(const cli_args *args, akin_status code, const char *path, const char *format,
                      va_list values)
 {
-    char message[1020];
+    char message[2048]; /* longer than an akin_error takes, which marks what it cuts */
     akin_error err;
     vsnprintf(message, sizeof message, format, values);
     akin_fail(&err, code, path, "%s", message);
@@ -146,8 +146,7 @@ int cli_finish(const cli_args *args, size_t total, size_t done, size_t failed)
     cli_progress_end();
     int number = cli_signal();
     if (number != 0 && done + failed < total) {
-        if (!args->json)
-            fprintf(stderr, "akin: stopped by a signal: %zu of %zu inputs done\n", done, total);
+        cli_warn(args, "stopped by a signal: %zu of %zu inputs done", done, total);
         return 128 + number;
     }
     if (failed == 0)

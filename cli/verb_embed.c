@@ -154,8 +154,9 @@ static akin_status finish_npy(embed_run *r, akin_error *err)
 {
     akin_status status = AKIN_OK;
     size_t shape[2] = { r->done, r->dimensions };
-    bool stopped = r->done + r->failed < r->total;
-    if (stopped || r->done == 0 || (r->failed != 0 && !r->args->skip_broken))
+    if (r->done + r->failed < r->total && cli_signal() != 0)
+        cli_warn(r->args, "nothing was written: an array is whole or not at all");
+    if (r->done + r->failed < r->total || r->done == 0 || (r->failed != 0 && !r->args->skip_broken))
         return AKIN_OK; /* nothing is written; cli_finish says the rest */
     AKIN_TRY(out_npy_commit(&r->npy, shape, 2, err));
     if (r->args->skip_broken)
