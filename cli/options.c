@@ -1,0 +1,431 @@
+/* options.c - the table of verbs and options, and the parser over it.
+ *
+ * Rules: the verb comes first; options and files may be mixed; an option takes its next argument
+ * whatever it looks like (`--text ''` and `--text '-x'` are texts) or what follows its '='; "--"
+ * ends the options. Names are not abbreviated: an abbreviation that works today is ambiguous after
+ * the next release.
+ */
+#include "options.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/arith.h"
+#include "base/error.h"
+#include "verbs.h"
+
+#define AT(field) offsetof(cli_args, field)
+
+const cli_option cli_options[] = {
+    { "text", 0, KIND_LIST, "TEXT", VERB_EMBED | VERB_TOKENIZE | VERB_BENCH, AT(text), 0,
+      "a text; may be given many times" },
+    { "raw", 0, KIND_FLAG, NULL, VERB_EMBED, AT(raw), 0, "do not scale vectors to length 1" },
+    { "format", 0, KIND_CHOICE, "jsonl|npy", VERB_EMBED, AT(format), 0,
+      "JSON lines (default), or one NumPy array, float32 [inputs, dimensions]" },
+    { "skip-broken", 0, KIND_FLAG, NULL, VERB_EMBED, AT(skip_broken), 0,
+      "with npy: leave out inputs that fail; OUT.txt lists those kept" },
+    { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0, "the labels, between commas" },
+    { "labels-file", 0, KIND_VALUE, "FILE", VERB_CLASSIFY, AT(labels_file), 0,
+      "the labels, one a line" },
+    { "template", 0, KIND_LIST, "TEXT", VERB_CLASSIFY, AT(templates_given), 0,
+      "the sentence around a label, with one {}; may be given many times (default: a photo of a {})" },
+    { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY, AT(template_set), 0,
+      "a published set of such sentences; their mean is the label" },
+    { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
+    { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
+      "write to this file, whole or not at all" },
+    { "what", 0, KIND_CHOICE, "image|text|preprocess", VERB_BENCH, AT(what), 0, "what to measure" },
+    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch), CLI_BATCH_MAX,
+      "inputs computed together (default 16; bench: 1)" },
+    { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
+      "measure a text of exactly N tokens" },
+    { "repeat", 0, KIND_COUNT, "N", VERB_BENCH, AT(repeat), 1000000,
+      "measure N times (default: for --seconds, at least 3 times)" },
+    { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0, "measure for S seconds (default 3)" },
+
+    { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
+      "the folder of the checkpoint (default: AKIN_MODEL)" },
+    { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
+      "f32: the reference's numbers; bf16: faster, cosine to them at least 0.9999; auto (default): "
+      "bf16 where the processor has its own bf16 products" },
+    { "threads", 0, KIND_COUNT, "N", VERB_WORKING, AT(threads), 1024,
+      "threads (default: AKIN_THREADS, else the processors this process may use)" },
+    { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_WORKING, AT(form), 0,
+      "the form of the checkpoint (default: found out)" },
+    { "max-file", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_file), 0,
+      "refuse larger pictures, in bytes of file (default 256M)" },
+    { "max-memory", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_memory), 0,
+      "refuse pictures that need more memory to read (default 2G)" },
+    { "json", 0, KIND_FLAG, NULL, VERB_WORKING, AT(json), 0,
+      "print JSON, errors included; embed and tokenize always print JSON lines" },
+    { "quiet", 0, KIND_FLAG, NULL, VERB_WORKING, AT(quiet), 0,
+      "no progress; errors and skipped inputs are still told" },
+    { "help", 'h', KIND_FLAG, NULL, VERB_WORKING | VERB_HELP, AT(help), 0, "print this" },
+
+    { "man", 0, KIND_FLAG, NULL, VERB_HELP, AT(man), 0, NULL },
+    { "completion", 0, KIND_CHOICE, "bash|zsh", VERB_HELP, AT(completion), 0, NULL },
+};
+const size_t cli_option_count = sizeof cli_options / sizeof *cli_options;
+
+const cli_verb cli_verbs[] = {
+    { "embed", VERB_EMBED, "[--text TEXT]... [FILE...] [-o OUT]", "turn texts and pictures into vectors",
+      "Prints one JSON object a line, {\"input\":...,\"type\":\"image\"|\"text\",\"embedding\":[...]}: "
+      "texts first, then files, each in the order given. Vectors have length 1 unless --raw. An input "
+      "that fails is named with its reason, and the others are done: exit 3.\n"
+      "\n"
+      "With --format npy there is one row an input; if any fails nothing is written, unless "
+      "--skip-broken.",
+      "akin embed --model clip-vit-base-patch32 --text 'a red car' cat.jpg\n"
+      "akin embed --format npy -o photos.npy photos/*.jpg\n",
+      cli_embed },
+    { "classify", VERB_CLASSIFY, "(--labels A,B,C | --labels-file FILE) FILE...",
+      "say which of some labels fits a picture",
+      "Zero-shot: each label is put into the sentence of --template, and the picture's probability "
+      "for it comes from how near the two vectors are. Probabilities of a picture add up to 1 over "
+      "the labels given, so they compare these labels and nothing else.",
+      "akin classify --labels cat,dog,car photo.jpg\n"
+      "akin classify --labels-file names.txt --templates openai-80 --top 5 *.jpg\n",
+      cli_classify },
+    { "tokenize", VERB_TOKENIZE, "--text TEXT...", "print the token ids of texts",
+      "Prints one JSON object a line, {\"text\":...,\"ids\":[...]}: start and end tokens included, cut "
+      "to the model's length, never padded. A text that was cut is a warning.",
+      "akin tokenize --text 'a photo of a cat' --text ''\n",
+      cli_tokenize },
+    { "preprocess", VERB_PREPROCESS, "FILE -o OUT.npy", "write the pixels the model sees of a picture",
+      "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF orientation "
+      "says, resized, cropped and normalised as the checkpoint asks.",
+      "akin preprocess photo.jpg -o photo.npy\n",
+      cli_preprocess },
+    { "bench", VERB_BENCH, "--what image|text|preprocess [FILE...]", "measure the time an item takes",
+      "image measures the picture tower on made-up pixels, text the tokenizer and text tower, "
+      "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else of "
+      "a made-up PNG of 1024x768). One run comes before the measured ones. seconds_per_item is "
+      "the median of the repeats.",
+      "akin bench --what image --batch 16 --json\n"
+      "akin bench --what text --tokens 77 --threads 1\n",
+      cli_bench },
+    { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
+      "Opens the checkpoint in folder M, checks every tensor's name and shape, and prints what it "
+      "found.",
+      "akin model info clip-vit-base-patch32 --json\n",
+      cli_model },
+    { "help", VERB_HELP, "[VERB]", "print help", "Prints what akin does, or how a verb is used.",
+      "akin help embed\n", cli_help },
+};
+const size_t cli_verb_count = sizeof cli_verbs / sizeof *cli_verbs;
+
+const cli_topic cli_exit_statuses[] = {
+    { "0", "done" },
+    { "1", "failed" },
+    { "2", "wrong usage: nothing was done" },
+    { "3", "done, but some inputs were skipped; each is named with its reason" },
+    { "130, 143", "stopped by SIGINT or SIGTERM, after finishing what was begun; a second signal stops "
+                  "at once" },
+};
+const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit_statuses;
+
+const cli_topic cli_environment[] = {
+    { "AKIN_MODEL", "the model when --model is not given" },
+    { "AKIN_THREADS", "the threads when --threads is not given" },
+    { "AKIN_CPU", "the instruction set to use, at most what the processor has: scalar, sse4, avx2, "
+                  "avx512, avx512bf16, amx, neon" },
+};
+const size_t cli_environment_count = sizeof cli_environment / sizeof *cli_environment;
+
+const cli_verb *cli_verb_named(const char *name)
+{
+    for (size_t i = 0; i < cli_verb_count; i++)
+        if (strcmp(cli_verbs[i].name, name) == 0)
+            return &cli_verbs[i];
+    return NULL;
+}
+
+/* ---- Suggestions ---------------------------------------------------------------------------- */
+
+enum { NAME_MAX_COMPARED = 32 };
+
+/* Insertions, deletions, replacements and swaps of neighbours that make b of a, capitals aside. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    if (n >= NAME_MAX_COMPARED || m >= NAME_MAX_COMPARED)
+        return NAME_MAX_COMPARED;
+    size_t d[NAME_MAX_COMPARED][NAME_MAX_COMPARED];
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
+            }
+            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+            size_t best = d[i - 1][j - 1] + (x != y);
+            best = akin_min(best, akin_min(d[i - 1][j], d[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+                y == tolower((unsigned char)a[i - 2]))
+                best = akin_min(best, d[i - 2][j - 2] + 1);
+            d[i][j] = best;
+        }
+    }
+    return d[n][m];
+}
+
+/* Near enough to be meant: a third of the letters may be wrong, or the rest is missing. */
+static bool resembles(const char *typed, const char *name, size_t *score)
+{
+    size_t n = strlen(typed);
+    *score = distance(typed, name);
+    if (*score <= akin_max(1, strlen(name) / 3))
+        return true;
+    if (n >= 2 && strncasecmp(typed, name, n) == 0) {
+        *score = 3;
+        return true;
+    }
+    return false;
+}
+
+static akin_status unknown_option(const cli_verb *verb, const char *typed, akin_error *err)
+{
+    size_t length = strcspn(typed, "=");
+    char name[NAME_MAX_COMPARED] = "";
+    if (length < sizeof name)
+        memcpy(name, typed, length);
+    const cli_option *best = NULL, *elsewhere = NULL;
+    size_t best_score = SIZE_MAX, score;
+    for (size_t i = 0; i < cli_option_count; i++) {
+        const cli_option *o = &cli_options[i];
+        if (o->help == NULL)
+            continue;
+        if ((o->verbs & verb->bit) != 0 && resembles(name, o->name, &score) && score < best_score) {
+            best = o;
+            best_score = score;
+        }
+        if ((o->verbs & verb->bit) == 0 && strcmp(name, o->name) == 0)
+            elsewhere = o;
+    }
+    if (best != NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown option --%.*s; did you mean --%s?",
+                         (int)length, typed, best->name);
+    for (size_t i = 0; elsewhere != NULL && i < cli_verb_count; i++)
+        if ((elsewhere->verbs & cli_verbs[i].bit) != 0)
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s belongs to 'akin %s', not to 'akin %s'",
+                             elsewhere->name, cli_verbs[i].name, verb->name);
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown option --%.*s; 'akin %s --help' lists those there are",
+                     (int)length, typed, verb->name);
+}
+
+static akin_status unknown_verb(const char *typed, akin_error *err)
+{
+    char list[256] = "";
+    const char *best = NULL;
+    size_t best_score = SIZE_MAX, score;
+    for (size_t i = 0, used = 0; i < cli_verb_count; i++) {
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ",
+                                 cli_verbs[i].name);
+        if (resembles(typed, cli_verbs[i].name, &score) && score < best_score) {
+            best = cli_verbs[i].name;
+            best_score = score;
+        }
+    }
+    if (typed[0] == '-')
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the verb comes first, before '%s'; akin has: %s",
+                         typed, list);
+    if (best != NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown verb '%s'; did you mean '%s'? akin has: %s",
+                         typed, best, list);
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown verb '%s'; akin has: %s", typed, list);
+}
+
+/* ---- Values --------------------------------------------------------------------------------- */
+
+/* Decimal digits only: strtoull would take "-1", " 1" and "+1". Moves *text past them. */
+static bool digits(const char **text, size_t *out)
+{
+    size_t value = 0;
+    const char *p = *text;
+    if (*p < '0' || *p > '9')
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (!akin_mul(value, 10, &value) || !akin_add(value, (size_t)(*p - '0'), &value))
+            return false;
+    *text = p;
+    *out = value;
+    return true;
+}
+
+static akin_status parse_count(const char *name, const char *text, size_t max, size_t *out,
+                               akin_error *err)
+{
+    const char *p = text;
+    size_t value;
+    if (!digits(&p, &value) || *p != '\0' || value < 1 || value > max)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be a number from 1 to %zu, not '%s'", name,
+                         max, text);
+    *out = value;
+    return AKIN_OK;
+}
+
+static akin_status parse_size(const char *name, const char *text, size_t *out, akin_error *err)
+{
+    static const char letters[] = "KMGT";
+    const char *p = text;
+    size_t value;
+    bool good = digits(&p, &value) && value > 0;
+    const char *letter = good && *p != '\0' ? strchr(letters, toupper((unsigned char)*p)) : NULL;
+    if (letter != NULL) {
+        for (const char *l = letters; l <= letter; l++)
+            good = good && akin_mul(value, 1024, &value);
+        p++;
+        if (*p == 'i')
+            p++;
+    }
+    if (good && *p == 'B')
+        p++;
+    if (!good || *p != '\0')
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "%s must be a size such as 4096, 512M or 2G (K, M, G, T: powers of 1024), not '%s'",
+                         name, text);
+    *out = value;
+    return AKIN_OK;
+}
+
+static akin_status parse_seconds(const char *name, const char *text, double *out, akin_error *err)
+{
+    char *end;
+    double value = strtod(text, &end); /* no setlocale in this program: the point is a point */
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || !isfinite(value) || value <= 0 ||
+        value > 86400)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be above 0 and at most 86400, not '%s'",
+                         name, text);
+    *out = value;
+    return AKIN_OK;
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *c = choices; c != NULL; c = strchr(c, '|'), c = c != NULL ? c + 1 : NULL)
+        if (n != 0 && strncmp(c, text, n) == 0 && (c[n] == '|' || c[n] == '\0'))
+            return true;
+    return false;
+}
+
+static akin_status set_option(cli_args *args, const cli_option *o, const char *value, akin_error *err)
+{
+    void *field = (char *)args + o->offset;
+    char name[40];
+    snprintf(name, sizeof name, "--%s", o->name);
+    switch (o->kind) {
+    case KIND_FLAG: *(bool *)field = true; return AKIN_OK;
+    case KIND_VALUE:
+        if (value[0] == '\0')
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s needs a value that is not empty", name);
+        *(const char **)field = value;
+        return AKIN_OK;
+    case KIND_CHOICE:
+        if (!is_choice(o->value, value))
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be one of %s, not '%s'", name,
+                             o->value, value);
+        *(const char **)field = value;
+        return AKIN_OK;
+    case KIND_LIST: {
+        cli_list *list = field;
+        list->items[list->count++] = value;
+        return AKIN_OK;
+    }
+    case KIND_COUNT: return parse_count(name, value, o->max, field, err);
+    case KIND_SIZE: return parse_size(name, value, field, err);
+    case KIND_SECONDS: return parse_seconds(name, value, field, err);
+    }
+    return AKIN_OK;
+}
+
+/* ---- The command line ----------------------------------------------------------------------- */
+
+/* argv[*i], which begins with '-': sets the option and moves *i over a value taken from argv. */
+static akin_status parse_option(cli_args *args, int argc, char **argv, int *i, akin_error *err)
+{
+    const char *arg = argv[*i], *value = NULL;
+    const cli_option *option = NULL;
+    bool is_long = arg[1] == '-';
+    size_t length = is_long ? strcspn(arg + 2, "=") : 1;
+    for (size_t k = 0; k < cli_option_count && option == NULL; k++) {
+        const cli_option *o = &cli_options[k];
+        if ((o->verbs & args->verb->bit) == 0)
+            continue;
+        if (is_long ? strlen(o->name) == length && strncmp(o->name, arg + 2, length) == 0
+                    : o->letter != 0 && o->letter == arg[1])
+            option = o;
+    }
+    if (option == NULL && is_long)
+        return unknown_option(args->verb, arg + 2, err);
+    if (option == NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "unknown option %s; a file of this name is written ./%s, or after --", arg, arg);
+    if (is_long && arg[2 + length] == '=')
+        value = arg + 2 + length + 1;
+    else if (!is_long && arg[2] != '\0')
+        value = arg + 2;
+    if (option->kind == KIND_FLAG && value != NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s takes no value", option->name);
+    if (option->kind != KIND_FLAG && value == NULL) {
+        if (*i + 1 >= argc)
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s needs a value: --%s %s", option->name,
+                             option->name, option->value);
+        value = argv[++*i];
+    }
+    return set_option(args, option, value, err);
+}
+
+static bool allocate_list(cli_list *list, int argc)
+{
+    list->items = calloc((size_t)argc + 1, sizeof *list->items);
+    return list->items != NULL;
+}
+
+akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    *args = (cli_args){ 0 };
+    if (!allocate_list(&args->files, argc) || !allocate_list(&args->text, argc) ||
+        !allocate_list(&args->templates_given, argc))
+        return akin_fail_nomem(err, "command line", 0);
+    args->verb = cli_verb_named(argv[1]);
+    if (args->verb == NULL) {
+        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+            args->json |= strcmp(argv[i], "--json") == 0;
+        return unknown_verb(argv[1], err);
+    }
+    /* The first mistake is the one told, but reading goes on: a later --json says how. */
+    bool options_end = false;
+    for (int i = 2; i < argc; i++) {
+        if (options_end || argv[i][0] != '-' || argv[i][1] == '\0') {
+            args->files.items[args->files.count++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            options_end = true;
+        } else {
+            akin_status this_one = parse_option(args, argc, argv, &i, status == AKIN_OK ? err : NULL);
+            if (status == AKIN_OK)
+                status = this_one;
+        }
+    }
+    if (status != AKIN_OK || args->help)
+        return status;
+    const char *threads = getenv("AKIN_THREADS"), *model = getenv("AKIN_MODEL");
+    if (args->threads == 0 && threads != NULL && threads[0] != '\0')
+        status = parse_count("AKIN_THREADS", threads, 1024, &args->threads, err);
+    if (args->model == NULL && model != NULL && model[0] != '\0')
+        args->model = model;
+    return status;
+}
+
+void cli_args_clear(cli_args *args)
+{
+    free(args->files.items);
+    free(args->text.items);
+    free(args->templates_given.items);
+    *args = (cli_args){ 0 };
+}

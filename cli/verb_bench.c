@@ -1,0 +1,368 @@
+/* verb_bench.c - `akin bench`: the time an item takes, warm, on inputs that are the same every time. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/arith.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "output.h"
+#include "run.h"
+#include "verbs.h"
+
+enum { REPEATS_LEAST = 3, REPEATS_MOST = 1000000 };
+#define SECONDS_DEFAULT 3.0
+#define FILE_DEFAULT_MAX ((size_t)256 << 20)
+
+typedef struct bench_run {
+    const cli_args *args;
+    cli_engine engine;
+    size_t batch;
+    size_t tokens;                /* of a text; 0: not texts */
+    float *out;                   /* vectors, or the pixels of one picture */
+    size_t out_capacity;
+    float *pixels;                /* image: [batch, 3, height, width] */
+    char *made_text;              /* of --tokens */
+    const char **texts;           /* text: [batch] */
+    akin_buffer *files;           /* preprocess: [file_count] */
+    size_t file_count;
+    double *seconds;              /* [repeats] of a whole batch */
+    size_t repeats;
+} bench_run;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- Inputs --------------------------------------------------------------------------------- */
+
+/* What normalised pixels look like: about normal, mean 0, deviation 1, never a run of zeros that a
+ * kernel could be quicker on. The sum of four uniform numbers, from a fixed xorshift. */
+static void made_up_pixels(float *pixels, size_t count)
+{
+    uint32_t x = 2463534242u;
+    for (size_t i = 0; i < count; i++) {
+        int sum = 0;
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        for (int k = 0; k < 32; k += 8)
+            sum += (int)(x >> k & 255);
+        pixels[i] = ((float)sum - 509.5f) / 147.8f;
+    }
+}
+
+static void put_u32(unsigned char *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(v >> (24 - 8 * i));
+}
+
+static uint32_t png_crc(const unsigned char *bytes, size_t count)
+{
+    uint32_t crc = 0xffffffffu;
+    for (size_t i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        for (int k = 0; k < 8; k++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+static akin_status png_chunk(akin_buffer *out, const char *type, const void *data, size_t size,
+                             akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    unsigned char word[4];
+    put_u32(word, (uint32_t)size);
+    AKIN_TRY(akin_buffer_add(out, word, 4, err));
+    size_t start = out->size;
+    AKIN_TRY(akin_buffer_add(out, type, 4, err));
+    AKIN_TRY(akin_buffer_add(out, data, size, err));
+    put_u32(word, png_crc((const unsigned char *)out->data + start, out->size - start));
+    AKIN_TRY(akin_buffer_add(out, word, 4, err));
+out:
+    return status;
+}
+
+/* A smooth picture of 1024x768 as a PNG with stored blocks, so that no compressor is needed. */
+static akin_status made_up_png(akin_buffer *out, akin_error *err)
+{
+    enum { WIDTH = 1024, HEIGHT = 768, LINE = 1 + 3 * WIDTH };
+    akin_status status = AKIN_OK;
+    akin_buffer data;
+    uint32_t a = 1, b = 0; /* Adler-32 */
+    akin_buffer_init(out, "picture", (size_t)16 << 20);
+    akin_buffer_init(&data, "picture", (size_t)16 << 20);
+    AKIN_TRY(akin_buffer_add(&data, "\x78\x01", 2, err));
+    for (unsigned y = 0; y < HEIGHT; y++) {
+        unsigned char head[5] = { y + 1 == HEIGHT, LINE & 255, LINE >> 8, ~LINE & 255, ~LINE >> 8 & 255 };
+        unsigned char line[LINE] = { 0 }; /* filter 0 */
+        for (unsigned x = 0; x < WIDTH; x++) {
+            line[1 + 3 * x] = (unsigned char)(x / 4);
+            line[2 + 3 * x] = (unsigned char)(y / 3);
+            line[3 + 3 * x] = (unsigned char)((x ^ y) & 255);
+        }
+        for (size_t i = 0; i < LINE; i++) {
+            a = (a + line[i]) % 65521;
+            b = (b + a) % 65521;
+        }
+        AKIN_TRY(akin_buffer_add(&data, head, sizeof head, err));
+        AKIN_TRY(akin_buffer_add(&data, line, LINE, err));
+    }
+    unsigned char word[4];
+    put_u32(word, b << 16 | a);
+    AKIN_TRY(akin_buffer_add(&data, word, 4, err));
+
+    unsigned char header[13] = { 0, 0, WIDTH >> 8, 0, 0, 0, HEIGHT >> 8, 0, 8, 2, 0, 0, 0 };
+    AKIN_TRY(akin_buffer_add(out, "\x89PNG\r\n\x1a\n", 8, err));
+    AKIN_TRY(png_chunk(out, "IHDR", header, sizeof header, err));
+    AKIN_TRY(png_chunk(out, "IDAT", data.data, data.size, err));
+    AKIN_TRY(png_chunk(out, "IEND", "", 0, err));
+out:
+    akin_buffer_clear(&data);
+    return status;
+}
+
+static akin_status count_tokens(bench_run *r, const char *text, size_t *count, bool *cut, akin_error *err)
+{
+    size_t capacity = (size_t)r->engine.info.text_tokens;
+    int32_t *ids = calloc(capacity, sizeof *ids);
+    if (ids == NULL)
+        return akin_fail_nomem(err, "token ids", 0);
+    akin_status status = akin_tokenize(r->engine.model, text, strlen(text), ids, capacity, count, cut, err);
+    free(ids);
+    return status;
+}
+
+/* "a a a ...": a word that is one token in every CLIP vocabulary, between start and end. */
+static akin_status text_of_tokens(bench_run *r, size_t tokens, akin_error *err)
+{
+    size_t most = (size_t)r->engine.info.text_tokens, count;
+    if (tokens < 2 || tokens > most)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "--tokens must be from 2 (start and end) to %zu for this model, not %zu", most,
+                         tokens);
+    r->made_text = malloc(2 * tokens + 1);
+    if (r->made_text == NULL)
+        return akin_fail_nomem(err, "text", 2 * tokens);
+    for (size_t i = 0; i < tokens - 2; i++)
+        memcpy(r->made_text + 2 * i, "a ", 2);
+    r->made_text[2 * (tokens - 2)] = '\0';
+    akin_status status = count_tokens(r, r->made_text, &count, NULL, err);
+    if (status == AKIN_OK && count != tokens)
+        status = akin_fail(err, AKIN_E_UNSUPPORTED, NULL,
+                           "this tokenizer makes %zu tokens where %zu were wanted: use --text", count,
+                           tokens);
+    return status;
+}
+
+static akin_status prepare_texts(bench_run *r, akin_error *err)
+{
+    static const char *const standard[] = { "a photograph of two people walking a dog on the beach" };
+    akin_status status = AKIN_OK;
+    const char *const *from = r->args->text.count != 0 ? r->args->text.items : standard;
+    size_t from_count = r->args->text.count != 0 ? r->args->text.count : 1;
+    if (r->args->tokens != 0)
+        AKIN_TRY(text_of_tokens(r, r->args->tokens, err));
+    r->texts = calloc(r->batch, sizeof *r->texts);
+    if (r->texts == NULL)
+        return akin_fail_nomem(err, "texts", 0);
+    for (size_t i = 0; i < r->batch; i++)
+        r->texts[i] = r->made_text != NULL ? r->made_text : from[i % from_count];
+    bool cut = false;
+    AKIN_TRY(count_tokens(r, r->texts[0], &r->tokens, &cut, err));
+    if (cut)
+        cli_warn(r->args, "the text is cut to %zu tokens, all the model takes", r->tokens);
+out:
+    return status;
+}
+
+static akin_status prepare_files(bench_run *r, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    size_t max = r->args->max_file != 0 ? r->args->max_file : FILE_DEFAULT_MAX;
+    r->file_count = akin_max(r->args->files.count, 1);
+    r->files = calloc(r->file_count, sizeof *r->files);
+    if (r->files == NULL)
+        return akin_fail_nomem(err, "pictures", 0);
+    if (r->args->files.count == 0)
+        return made_up_png(&r->files[0], err);
+    for (size_t i = 0; i < r->file_count; i++)
+        AKIN_TRY(akin_file_read(r->args->files.items[i], "picture", max, &r->files[i], err));
+out:
+    return status;
+}
+
+static akin_status prepare(bench_run *r, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    const akin_model_info *info = &r->engine.info;
+    size_t picture = 3 * (size_t)info->image_height * (size_t)info->image_width, count;
+    r->out_capacity = r->batch * (size_t)info->dimensions;
+    if (strcmp(r->args->what, "image") == 0) {
+        if (!akin_mul(r->batch, picture, &count))
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--batch is too large");
+        r->pixels = calloc(count, sizeof *r->pixels);
+        if (r->pixels == NULL)
+            return akin_fail_nomem(err, "pixels", count * sizeof *r->pixels);
+        made_up_pixels(r->pixels, count);
+    } else if (strcmp(r->args->what, "text") == 0) {
+        AKIN_TRY(prepare_texts(r, err));
+    } else {
+        AKIN_TRY(prepare_files(r, err));
+        r->out_capacity = picture;
+    }
+    r->out = calloc(r->out_capacity, sizeof *r->out);
+    if (r->out == NULL)
+        status = akin_fail_nomem(err, "results", r->out_capacity * sizeof *r->out);
+out:
+    return status;
+}
+
+/* ---- Measuring ------------------------------------------------------------------------------ */
+
+static akin_status run_batch(bench_run *r, akin_error *err)
+{
+    if (r->pixels != NULL)
+        return akin_embed_pixels(r->engine.session, r->pixels, r->batch, 0, r->out, r->out_capacity, err);
+    if (r->texts != NULL)
+        return akin_embed_texts(r->engine.session, r->texts, NULL, r->batch, 0, r->out, r->out_capacity,
+                                err);
+    for (size_t i = 0; i < r->batch; i++) {
+        const akin_buffer *file = &r->files[i % r->file_count];
+        const char *path = r->args->files.count != 0 ? r->args->files.items[i % r->file_count] : NULL;
+        akin_picture_input picture = { path, file->data, file->size };
+        int height, width;
+        akin_status status = akin_preprocess(r->engine.session, &picture, r->out, r->out_capacity,
+                                             &height, &width, err);
+        if (status != AKIN_OK)
+            return status;
+    }
+    return AKIN_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Stops after --repeat runs, or after --seconds; with neither, after SECONDS_DEFAULT and at least
+ * REPEATS_LEAST runs. */
+static akin_status measure(bench_run *r, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    size_t capacity = 0, least = r->args->repeat != 0 ? 1 : REPEATS_LEAST;
+    size_t most = r->args->repeat != 0 ? r->args->repeat : REPEATS_MOST;
+    double limit = r->args->seconds > 0 ? r->args->seconds : r->args->repeat != 0 ? 0 : SECONDS_DEFAULT;
+    AKIN_TRY(run_batch(r, err)); /* caches, pages and threads are warm after it */
+    double start = now();
+    while (r->repeats < most && cli_signal() == 0) {
+        if (r->repeats >= least && limit > 0 && now() - start >= limit)
+            break;
+        if (r->repeats == capacity) {
+            capacity = akin_max(64, 2 * capacity);
+            double *more = realloc(r->seconds, capacity * sizeof *more);
+            if (more == NULL)
+                return akin_fail_nomem(err, "times", 0);
+            r->seconds = more;
+        }
+        double before = now();
+        AKIN_TRY(run_batch(r, err));
+        r->seconds[r->repeats++] = now() - before;
+    }
+    qsort(r->seconds, r->repeats, sizeof *r->seconds, by_value);
+out:
+    return status;
+}
+
+static akin_status print_result(const bench_run *r, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    out_sink out;
+    const char *what = r->args->what;
+    const akin_model_info *info = &r->engine.info;
+    size_t n = r->repeats;
+    double median = (r->seconds[(n - 1) / 2] + r->seconds[n / 2]) / 2 / (double)r->batch;
+    double least = r->seconds[0] / (double)r->batch;
+    AKIN_TRY(out_open(&out, NULL, err));
+    if (r->args->json) {
+        fprintf(out.stream, "{\"what\":\"%s\",\"seconds_per_item\":", what);
+        out_json_double(out.stream, median);
+        fputs(",\"seconds_per_item_min\":", out.stream);
+        out_json_double(out.stream, least);
+        fprintf(out.stream, ",\"items\":%zu,\"batch\":%zu,\"repeats\":%zu,\"threads\":%d", n * r->batch,
+                r->batch, n, r->engine.threads);
+        if (r->tokens != 0)
+            fprintf(out.stream, ",\"tokens\":%zu", r->tokens);
+        fputs(",\"isa\":", out.stream);
+        out_json_text(out.stream, info->isa, strlen(info->isa));
+        fputs(",\"precision\":", out.stream);
+        out_json_text(out.stream, info->precision, strlen(info->precision));
+        fputs("}\n", out.stream);
+    } else {
+        fprintf(out.stream, "%s: %.3f ms an item (least %.3f), %zu items in batches of %zu, %d thread%s, %s, %s",
+                what, median * 1e3, least * 1e3, n * r->batch, r->batch, r->engine.threads,
+                r->engine.threads == 1 ? "" : "s", info->isa, info->precision);
+        if (r->tokens != 0)
+            fprintf(out.stream, ", %zu tokens", r->tokens);
+        putc('\n', out.stream);
+    }
+    AKIN_TRY(out_commit(&out, err));
+out:
+    return status;
+}
+
+static int check_usage(const cli_args *args)
+{
+    if (args->what == NULL)
+        return cli_usage_error(args, "say what to measure: --what image, --what text or --what preprocess");
+    bool text = strcmp(args->what, "text") == 0;
+    if (!text && (args->text.count != 0 || args->tokens != 0))
+        return cli_usage_error(args, "--text and --tokens are for --what text");
+    if (args->text.count != 0 && args->tokens != 0)
+        return cli_usage_error(args, "give --text or --tokens, not both");
+    if (strcmp(args->what, "preprocess") != 0 && args->files.count != 0)
+        return cli_usage_error(args, "files are for --what preprocess");
+    return CLI_DONE;
+}
+
+int cli_bench(const cli_args *args)
+{
+    int exit_status = check_usage(args);
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    akin_error err = { 0 };
+    bench_run r = { .args = args, .batch = args->batch != 0 ? args->batch : 1 };
+    unsigned parts = strcmp(args->what, "image") == 0  ? AKIN_PART_IMAGE
+                     : strcmp(args->what, "text") == 0 ? AKIN_PART_TEXT
+                                                       : AKIN_PART_PREPROCESS;
+    akin_status status = AKIN_OK;
+    exit_status = cli_engine_open(&r.engine, args, parts);
+    if (exit_status != CLI_DONE)
+        goto out;
+    AKIN_TRY(prepare(&r, &err));
+    AKIN_TRY(measure(&r, &err));
+    if (r.repeats != 0)
+        AKIN_TRY(print_result(&r, &err));
+    if (cli_signal() != 0)
+        exit_status = 128 + cli_signal();
+out:
+    if (status != AKIN_OK)
+        exit_status = cli_report(args, &err);
+    for (size_t i = 0; r.files != NULL && i < r.file_count; i++)
+        akin_buffer_clear(&r.files[i]);
+    free(r.files);
+    free(r.texts);
+    free(r.made_text);
+    free(r.pixels);
+    free(r.out);
+    free(r.seconds);
+    cli_engine_close(&r.engine);
+    return exit_status;
+}

@@ -1,0 +1,16 @@
+/* verbs.h - one function a verb: does it and returns the exit status. Each in a file of its own,
+ * verb_NAME.c. */
+#ifndef AKIN_CLI_VERBS_H
+#define AKIN_CLI_VERBS_H
+
+#include "options.h"
+
+int cli_embed(const cli_args *args);
+int cli_classify(const cli_args *args);
+int cli_tokenize(const cli_args *args);
+int cli_preprocess(const cli_args *args);
+int cli_bench(const cli_args *args);
+int cli_model(const cli_args *args);
+int cli_help(const cli_args *args);
+
+#endif
