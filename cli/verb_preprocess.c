@@ -30,7 +30,7 @@ int cli_preprocess(const cli_args *args)
         goto out;
     }
     akin_picture_input picture = { .path = args->files.items[0] };
-    AKIN_TRY(akin_preprocess(engine.session, &picture, pixels, capacity, &height, &width, &err));
+    AKIN_TRY(akin_preprocess_picture(engine.session, &picture, pixels, capacity, &height, &width, &err));
     size_t shape[3] = { 3, (size_t)height, (size_t)width };
     AKIN_TRY(out_npy_open(&npy, args->output, &err));
     AKIN_TRY(out_npy_add(&npy, pixels, 3 * shape[1] * shape[2], &err));

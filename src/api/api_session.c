@@ -152,18 +152,27 @@ out:
 
 /* ---- Pictures ------------------------------------------------------------------------------- */
 
+/* Decodes and preprocesses one picture. side: the pixels a side that the model takes, or 0 for
+ * whatever preprocessor_config.json makes. */
 static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
-                                      float *out, size_t capacity, int *height, int *width,
+                                      size_t side, float *out, size_t capacity, int *height, int *width,
                                       akin_error *err)
 {
+    const akin_preprocess *spec = &session->model->preprocess;
     akin_picture picture = { 0 };
     akin_status status;
     if (input->bytes != NULL)
         AKIN_TRY(akin_picture_decode(&picture, input->bytes, input->size, input->path, &session->limits, err));
     else
         AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
-    akin_preprocess_shape(&session->model->preprocess, picture.height, picture.width, height, width);
-    AKIN_TRY(akin_preprocess_run(&session->model->preprocess, &picture, &session->limits, out, capacity, err));
+    akin_preprocess_shape(spec, picture.height, picture.width, height, width);
+    if (side != 0 && ((size_t)*height != side || (size_t)*width != side)) {
+        status = akin_fail(err, AKIN_E_CONFIG, input->path,
+                           "preprocessor_config.json makes %d x %d pixels of it; the model takes %zu x %zu",
+                           *width, *height, side, side);
+        goto out;
+    }
+    AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
 out:
     akin_picture_clear(&picture);
     /* Only this layer knows the file's name for what the resize refuses. */
@@ -178,13 +187,13 @@ akin_status akin_preprocess_picture(akin_session *session, const akin_picture_in
     akin_status status = need_part(session, AKIN_PART_PREPROCESS, "AKIN_PART_PREPROCESS", err);
     if (status != AKIN_OK)
         return status;
-    return preprocess_picture(session, picture, out, capacity, height, width, err);
+    return preprocess_picture(session, picture, 0, out, capacity, height, width, err);
 }
 
 struct picture_chunk {
     const akin_session *session;
     const akin_picture_input *inputs;
-    float *pixels; /* [count, 3, image, image] */
+    float *pixels;      /* [count, 3, image, image] */
     akin_error *errors; /* [count] */
 };
 
@@ -193,15 +202,10 @@ static void picture_task(void *context, size_t i, int worker)
     (void)worker;
     const struct picture_chunk *t = context;
     const size_t side = t->session->model->config.image, each = 3 * side * side;
-    akin_error *err = &t->errors[i];
-    int height = 0, width = 0;
-    err->code = AKIN_OK;
-    if (preprocess_picture(t->session, &t->inputs[i], t->pixels + i * each, each, &height, &width, err) ==
-            AKIN_OK &&
-        ((size_t)height != side || (size_t)width != side))
-        akin_fail(err, AKIN_E_CONFIG, t->inputs[i].path,
-                  "preprocessor_config.json makes %d x %d pixels of it; the model takes %zu x %zu", height,
-                  width, side, side);
+    int height, width;
+    t->errors[i].code = AKIN_OK;
+    preprocess_picture(t->session, &t->inputs[i], side, t->pixels + i * each, each, &height, &width,
+                       &t->errors[i]);
 }
 
 /* Pictures go through in groups of this many: all threads decode and preprocess, then all encode. */

@@ -78,12 +78,12 @@ static inline bool akin_cursor_u32(akin_cursor *c, uint32_t *out)
 
 static inline bool akin_cursor_u64(akin_cursor *c, uint64_t *out)
 {
-    uint32_t low, high;
-    if (akin_cursor_left(c) < 8)
+    const uint8_t *p;
+    if (!akin_cursor_bytes(c, 8, &p))
         return false;
-    akin_cursor_u32(c, &low);
-    akin_cursor_u32(c, &high);
-    *out = (uint64_t)high << 32 | low;
+    *out = 0;
+    for (int i = 7; i >= 0; i--)
+        *out = *out << 8 | p[i];
     return true;
 }
 

@@ -7,7 +7,6 @@
  */
 #include "safetensors.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
