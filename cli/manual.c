@@ -270,7 +270,10 @@ static void print_zsh(FILE *out)
             const cli_option *o = &cli_options[k];
             if (o->help == NULL || (o->verbs & verb->bit) == 0)
                 continue;
-            fprintf(out, " \\\n    '%s--%s[", o->kind == KIND_LIST ? "*" : "", o->name);
+            if (o->letter != 0)
+                fprintf(out, " \\\n    '(-%c --%s)'{-%c,--%s}'[", o->letter, o->name, o->letter, o->name);
+            else
+                fprintf(out, " \\\n    '%s--%s[", o->kind == KIND_LIST ? "*" : "", o->name);
             zsh_text(out, o->help);
             fputc(']', out);
             if (o->kind != KIND_FLAG) {
