@@ -73,8 +73,7 @@ void out_json_text(FILE *out, const char *bytes, size_t size)
         } else if (c == '"' || c == '\\') {
             fprintf(out, "\\%c", (char)c);
         } else if (must_escape(c)) {
-            /* More than JSON asks for: it keeps a terminal safe and changes nothing for a parser.
-             */
+            /* More than JSON asks for: keeps a terminal safe and changes nothing for a parser. */
             fprintf(out, "\\u%04x", (unsigned)c);
         } else {
             fwrite(bytes + i, 1, n, out);
@@ -192,9 +191,8 @@ void out_abort(out_sink *sink)
     *sink = (out_sink){ 0 };
 }
 
-enum {
-    NPY_HEADER = 128
-}; /* magic, version, length and text: a multiple of 64, padded with blanks */
+/* Magic, version, length and text: a multiple of 64, padded with blanks. */
+enum { NPY_HEADER = 128 };
 
 akin_status out_npy_open(out_npy *npy, const char *path, akin_error *err)
 {

@@ -189,8 +189,7 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
     session_options.max_memory_bytes = args->max_memory;
     if (args->verb->bit != VERB_BENCH) /* which says once what it would hear at every repeat */
         session_options.warn = on_library_warning;
-    session_options.warn_context =
-        (void *)(uintptr_t)args; /* only read; the callback's is not const */
+    session_options.warn_context = (void *)(uintptr_t)args; /* on_library_warning only reads it */
 
     if (akin_model_open(&engine->model, args->model, &model_options, &err) != AKIN_OK ||
         akin_model_describe(engine->model, &engine->info, &err) != AKIN_OK ||
