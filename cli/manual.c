@@ -157,10 +157,11 @@ void cli_print_man(FILE *out)
         fputs(i + 1 < cli_verb_count ? "\n.br\n" : "\n", out);
     }
     fputs(".SH DESCRIPTION\n", out);
-    roff_text(out, "akin places texts and pictures in one vector space with a published model, with the "
-                   "numbers of its reference implementation. Data is printed on standard output, "
-                   "everything else on standard error. An option takes its next argument whatever it "
-                   "looks like; -- ends the options. Nothing is sent over a network.\n");
+    roff_text(out,
+              "akin places texts and pictures in one vector space with a published model, with the "
+              "numbers of its reference implementation. Data is printed on standard output, "
+              "everything else on standard error. An option takes its next argument whatever it "
+              "looks like; -- ends the options. Nothing is sent over a network.\n");
     for (size_t i = 0; i < cli_verb_count; i++) {
         const cli_verb *verb = &cli_verbs[i];
         fputs(".SH AKIN ", out);
@@ -232,10 +233,12 @@ static void print_bash(FILE *out)
     fputs("    esac\n"
           "    case $word in\n"
           "    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
-          "    *) [ \"${COMP_WORDS[1]} $COMP_CWORD\" = 'model 2' ] && COMPREPLY=($(compgen -W info -- \"$word\")) ;;\n"
+          "    *) [ \"${COMP_WORDS[1]} $COMP_CWORD\" = 'model 2' ] && COMPREPLY=($(compgen -W info "
+          "-- \"$word\")) ;;\n"
           "    esac\n"
           "}\n"
-          "complete -o default -F _akin akin\n", out);
+          "complete -o default -F _akin akin\n",
+          out);
 }
 
 /* Text inside '...[...]' of _arguments. */
@@ -270,7 +273,11 @@ static void print_zsh(FILE *out)
             const cli_option *o = &cli_options[k];
             if (o->help == NULL || (o->verbs & verb->bit) == 0)
                 continue;
-            fprintf(out, " \\\n    '%s--%s[", o->kind == KIND_LIST ? "*" : "", o->name);
+            if (o->letter != 0)
+                fprintf(out, " \\\n    '(-%c --%s)'{-%c,--%s}'[", o->letter, o->name, o->letter,
+                        o->name);
+            else
+                fprintf(out, " \\\n    '%s--%s[", o->kind == KIND_LIST ? "*" : "", o->name);
             zsh_text(out, o->help);
             fputc(']', out);
             if (o->kind != KIND_FLAG) {

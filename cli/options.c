@@ -19,6 +19,7 @@
 #include "verbs.h"
 
 #define AT(field) offsetof(cli_args, field)
+#define wrong_usage(err, ...) akin_fail(err, AKIN_E_ARGUMENT, NULL, __VA_ARGS__)
 
 const cli_option cli_options[] = {
     { "text", 0, KIND_LIST, "TEXT", VERB_EMBED | VERB_TOKENIZE | VERB_BENCH, AT(text), 0,
@@ -28,24 +29,27 @@ const cli_option cli_options[] = {
       "JSON lines (default), or one NumPy array, float32 [inputs, dimensions]" },
     { "skip-broken", 0, KIND_FLAG, NULL, VERB_EMBED, AT(skip_broken), 0,
       "with npy: leave out inputs that fail; OUT.txt lists those kept" },
-    { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0, "the labels, between commas" },
+    { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0,
+      "the labels, between commas" },
     { "labels-file", 0, KIND_VALUE, "FILE", VERB_CLASSIFY, AT(labels_file), 0,
       "the labels, one a line" },
     { "template", 0, KIND_LIST, "TEXT", VERB_CLASSIFY, AT(templates_given), 0,
-      "the sentence around a label, with one {}; may be given many times (default: a photo of a {})" },
+      "the sentence around a label, with one {}; may be given many times "
+      "(default: a photo of a {})" },
     { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY, AT(template_set), 0,
       "a published set of such sentences; their mean is the label" },
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
       "write to this file, whole or not at all" },
     { "what", 0, KIND_CHOICE, "image|text|preprocess", VERB_BENCH, AT(what), 0, "what to measure" },
-    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch), CLI_BATCH_MAX,
-      "inputs computed together (default 16; bench: 1)" },
+    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch),
+      CLI_BATCH_MAX, "inputs computed together (default 16; bench: 1)" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
       "measure a text of exactly N tokens" },
     { "repeat", 0, KIND_COUNT, "N", VERB_BENCH, AT(repeat), 1000000,
       "measure N times (default: for --seconds, at least 3 times)" },
-    { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0, "measure for S seconds (default 3)" },
+    { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0,
+      "measure for S seconds (default 3)" },
 
     { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
       "the folder of the checkpoint (default: AKIN_MODEL)" },
@@ -72,10 +76,12 @@ const cli_option cli_options[] = {
 const size_t cli_option_count = sizeof cli_options / sizeof *cli_options;
 
 const cli_verb cli_verbs[] = {
-    { "embed", VERB_EMBED, "[--text TEXT]... [FILE...] [-o OUT]", "turn texts and pictures into vectors",
-      "Prints one JSON object a line, {\"input\":...,\"type\":\"image\"|\"text\",\"embedding\":[...]}: "
-      "texts first, then files, each in the order given. Vectors have length 1 unless --raw. An input "
-      "that fails is named with its reason, and the others are done: exit 3.\n"
+    { "embed", VERB_EMBED, "[--text TEXT]... [FILE...] [-o OUT]",
+      "turn texts and pictures into vectors",
+      "Prints one JSON object a line, "
+      "{\"input\":...,\"type\":\"image\"|\"text\",\"embedding\":[...]}: texts first, then files, "
+      "each in the order given. Vectors have length 1 unless --raw. An input that fails is named "
+      "with its reason, and the others are done: exit 3.\n"
       "\n"
       "With --format npy there is one row an input; if any fails nothing is written, unless "
       "--skip-broken.",
@@ -91,19 +97,19 @@ const cli_verb cli_verbs[] = {
       "akin classify --labels-file names.txt --templates openai-80 --top 5 *.jpg\n",
       cli_classify },
     { "tokenize", VERB_TOKENIZE, "--text TEXT...", "print the token ids of texts",
-      "Prints one JSON object a line, {\"text\":...,\"ids\":[...]}: start and end tokens included, cut "
-      "to the model's length, never padded. A text that was cut is a warning.",
-      "akin tokenize --text 'a photo of a cat' --text ''\n",
-      cli_tokenize },
-    { "preprocess", VERB_PREPROCESS, "FILE -o OUT.npy", "write the pixels the model sees of a picture",
-      "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF orientation "
-      "says, resized, cropped and normalised as the checkpoint asks.",
-      "akin preprocess photo.jpg -o photo.npy\n",
-      cli_preprocess },
-    { "bench", VERB_BENCH, "--what image|text|preprocess [FILE...]", "measure the time an item takes",
+      "Prints one JSON object a line, {\"text\":...,\"ids\":[...]}: start and end tokens included, "
+      "cut to the model's length, never padded. A text that was cut is a warning.",
+      "akin tokenize --text 'a photo of a cat' --text ''\n", cli_tokenize },
+    { "preprocess", VERB_PREPROCESS, "FILE -o OUT.npy",
+      "write the pixels the model sees of a picture",
+      "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF "
+      "orientation says, resized, cropped and normalised as the checkpoint asks.",
+      "akin preprocess photo.jpg -o photo.npy\n", cli_preprocess },
+    { "bench", VERB_BENCH, "--what image|text|preprocess [FILE...]",
+      "measure the time an item takes",
       "image measures the picture tower on made-up pixels, text the tokenizer and text tower, "
-      "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else of "
-      "a made-up PNG of 1024x768). One run comes before the measured ones. seconds_per_item is "
+      "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else "
+      "of a made-up PNG of 1024x768). One run comes before the measured ones. seconds_per_item is "
       "the median of the repeats.",
       "akin bench --what image --batch 16 --json\n"
       "akin bench --what text --tokens 77 --threads 1\n",
@@ -111,8 +117,7 @@ const cli_verb cli_verbs[] = {
     { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
       "Opens the checkpoint in folder M, checks every tensor's name and shape, and prints what it "
       "found.",
-      "akin model info clip-vit-base-patch32 --json\n",
-      cli_model },
+      "akin model info clip-vit-base-patch32 --json\n", cli_model },
     { "help", VERB_HELP, "[VERB]", "print help", "Prints what akin does, or how a verb is used.",
       "akin help embed\n", cli_help },
 };
@@ -123,8 +128,8 @@ const cli_topic cli_exit_statuses[] = {
     { "1", "failed" },
     { "2", "wrong usage: nothing was done" },
     { "3", "done, but some inputs were skipped; each is named with its reason" },
-    { "130, 143", "stopped by SIGINT or SIGTERM, after finishing what was begun; a second signal stops "
-                  "at once" },
+    { "130, 143",
+      "stopped by SIGINT or SIGTERM, after finishing what was begun; a second signal stops at once" },
 };
 const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit_statuses;
 
@@ -207,14 +212,14 @@ static akin_status unknown_option(const cli_verb *verb, const char *typed, akin_
             elsewhere = o;
     }
     if (best != NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown option --%.*s; did you mean --%s?",
-                         (int)length, typed, best->name);
+        return wrong_usage(err, "unknown option --%.*s; did you mean --%s?", (int)length, typed,
+                           best->name);
     for (size_t i = 0; elsewhere != NULL && i < cli_verb_count; i++)
         if ((elsewhere->verbs & cli_verbs[i].bit) != 0)
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s belongs to 'akin %s', not to 'akin %s'",
-                             elsewhere->name, cli_verbs[i].name, verb->name);
-    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown option --%.*s; 'akin %s --help' lists those there are",
-                     (int)length, typed, verb->name);
+            return wrong_usage(err, "--%s belongs to 'akin %s', not to 'akin %s'", elsewhere->name,
+                               cli_verbs[i].name, verb->name);
+    return wrong_usage(err, "unknown option --%.*s; 'akin %s --help' lists those there are",
+                       (int)length, typed, verb->name);
 }
 
 static akin_status unknown_verb(const char *typed, akin_error *err)
@@ -231,12 +236,11 @@ static akin_status unknown_verb(const char *typed, akin_error *err)
         }
     }
     if (typed[0] == '-')
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the verb comes first, before '%s'; akin has: %s",
-                         typed, list);
+        return wrong_usage(err, "the verb comes first, before '%s'; akin has: %s", typed, list);
     if (best != NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown verb '%s'; did you mean '%s'? akin has: %s",
-                         typed, best, list);
-    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "unknown verb '%s'; akin has: %s", typed, list);
+        return wrong_usage(err, "unknown verb '%s'; did you mean '%s'? akin has: %s", typed, best,
+                           list);
+    return wrong_usage(err, "unknown verb '%s'; akin has: %s", typed, list);
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
@@ -262,8 +266,7 @@ static akin_status parse_count(const char *name, const char *text, size_t max, s
     const char *p = text;
     size_t value;
     if (!digits(&p, &value) || *p != '\0' || value < 1 || value > max)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be a number from 1 to %zu, not '%s'", name,
-                         max, text);
+        return wrong_usage(err, "%s must be a number from 1 to %zu, not '%s'", name, max, text);
     *out = value;
     return AKIN_OK;
 }
@@ -285,9 +288,10 @@ static akin_status parse_size(const char *name, const char *text, size_t *out, a
     if (good && *p == 'B')
         p++;
     if (!good || *p != '\0')
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "%s must be a size such as 4096, 512M or 2G (K, M, G, T: powers of 1024), not '%s'",
-                         name, text);
+        return wrong_usage(
+            err,
+            "%s must be a size such as 4096, 512M or 2G (K, M, G, T: powers of 1024), not '%s'",
+            name, text);
     *out = value;
     return AKIN_OK;
 }
@@ -298,8 +302,7 @@ static akin_status parse_seconds(const char *name, const char *text, double *out
     double value = strtod(text, &end); /* no setlocale in this program: the point is a point */
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || !isfinite(value) || value <= 0 ||
         value > 86400)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be above 0 and at most 86400, not '%s'",
-                         name, text);
+        return wrong_usage(err, "%s must be above 0 and at most 86400, not '%s'", name, text);
     *out = value;
     return AKIN_OK;
 }
@@ -313,7 +316,8 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-static akin_status set_option(cli_args *args, const cli_option *o, const char *value, akin_error *err)
+static akin_status set_option(cli_args *args, const cli_option *o, const char *value,
+                              akin_error *err)
 {
     void *field = (char *)args + o->offset;
     char name[40];
@@ -322,13 +326,12 @@ static akin_status set_option(cli_args *args, const cli_option *o, const char *v
     case KIND_FLAG: *(bool *)field = true; return AKIN_OK;
     case KIND_VALUE:
         if (value[0] == '\0')
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s needs a value that is not empty", name);
+            return wrong_usage(err, "%s needs a value that is not empty", name);
         *(const char **)field = value;
         return AKIN_OK;
     case KIND_CHOICE:
         if (!is_choice(o->value, value))
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s must be one of %s, not '%s'", name,
-                             o->value, value);
+            return wrong_usage(err, "%s must be one of %s, not '%s'", name, o->value, value);
         *(const char **)field = value;
         return AKIN_OK;
     case KIND_LIST: {
@@ -363,18 +366,18 @@ static akin_status parse_option(cli_args *args, int argc, char **argv, int *i, a
     if (option == NULL && is_long)
         return unknown_option(args->verb, arg + 2, err);
     if (option == NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "unknown option %s; a file of this name is written ./%s, or after --", arg, arg);
+        return wrong_usage(
+            err, "unknown option %s; a file of this name is written ./%s, or after --", arg, arg);
     if (is_long && arg[2 + length] == '=')
         value = arg + 2 + length + 1;
     else if (!is_long && arg[2] != '\0')
         value = arg + 2;
     if (option->kind == KIND_FLAG && value != NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s takes no value", option->name);
+        return wrong_usage(err, "--%s takes no value", option->name);
     if (option->kind != KIND_FLAG && value == NULL) {
         if (*i + 1 >= argc)
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "--%s needs a value: --%s %s", option->name,
-                             option->name, option->value);
+            return wrong_usage(err, "--%s needs a value: --%s %s", option->name, option->name,
+                               option->value);
         value = argv[++*i];
     }
     return set_option(args, option, value, err);
@@ -407,7 +410,8 @@ akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *er
         } else if (strcmp(argv[i], "--") == 0) {
             options_end = true;
         } else {
-            akin_status this_one = parse_option(args, argc, argv, &i, status == AKIN_OK ? err : NULL);
+            akin_status this_one =
+                parse_option(args, argc, argv, &i, status == AKIN_OK ? err : NULL);
             if (status == AKIN_OK)
                 status = this_one;
         }

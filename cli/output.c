@@ -73,7 +73,7 @@ void out_json_text(FILE *out, const char *bytes, size_t size)
         } else if (c == '"' || c == '\\') {
             fprintf(out, "\\%c", (char)c);
         } else if (must_escape(c)) {
-            /* More than JSON asks for: it keeps a terminal safe and changes nothing for a parser. */
+            /* More than JSON asks for: keeps a terminal safe and changes nothing for a parser. */
             fprintf(out, "\\u%04x", (unsigned)c);
         } else {
             fwrite(bytes + i, 1, n, out);
@@ -149,7 +149,8 @@ akin_status out_open(out_sink *sink, const char *path, akin_error *err)
         strncmp(path, "/proc/", 6) == 0) {
         sink->stream = fopen(path, "we");
         sink->direct = sink->stream != NULL;
-        return sink->direct ? AKIN_OK : akin_fail_errno(err, errno, path, "cannot open for writing");
+        return sink->direct ? AKIN_OK
+                            : akin_fail_errno(err, errno, path, "cannot open for writing");
     }
     char *target = realpath(path, NULL); /* NULL: new, or the writer will say what is wrong */
     akin_status status = akin_writer_open(&sink->writer, target != NULL ? target : path, err);
@@ -190,7 +191,8 @@ void out_abort(out_sink *sink)
     *sink = (out_sink){ 0 };
 }
 
-enum { NPY_HEADER = 128 }; /* magic, version, length and text: a multiple of 64, padded with blanks */
+/* Magic, version, length and text: a multiple of 64, padded with blanks. */
+enum { NPY_HEADER = 128 };
 
 akin_status out_npy_open(out_npy *npy, const char *path, akin_error *err)
 {
@@ -241,8 +243,8 @@ akin_status out_npy_commit(out_npy *npy, const size_t *shape, int dimensions, ak
     akin_status status = AKIN_OK;
     char block[1 << 16];
     npy_header(block, shape, dimensions);
-    if (fseek(npy->rows, 0, SEEK_SET) != 0 || fwrite(block, 1, NPY_HEADER, npy->rows) != NPY_HEADER ||
-        fflush(npy->rows) != 0) {
+    if (fseek(npy->rows, 0, SEEK_SET) != 0 ||
+        fwrite(block, 1, NPY_HEADER, npy->rows) != NPY_HEADER || fflush(npy->rows) != 0) {
         status = akin_fail_errno(err, errno, npy->sink.path, "cannot write");
         goto out;
     }

@@ -44,8 +44,8 @@ typedef struct out_sink {
     akin_writer writer;
 } out_sink;
 
-akin_status out_open(out_sink *sink, const char *path, akin_error *err); /* path NULL: standard output */
-akin_status out_flush(out_sink *sink, akin_error *err);                  /* notices a full disk */
+akin_status out_open(out_sink *sink, const char *path, akin_error *err); /* NULL: standard output */
+akin_status out_flush(out_sink *sink, akin_error *err); /* notices a full disk */
 akin_status out_commit(out_sink *sink, akin_error *err);
 void out_abort(out_sink *sink); /* after a commit: nothing */
 

@@ -168,9 +168,10 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
     akin_error err = { 0 };
     *engine = (cli_engine){ .info = AKIN_MODEL_INFO_INIT };
     if (args->model == NULL)
-        return cli_usage_error(args, "no model: give --model FOLDER or set AKIN_MODEL; the folder holds "
-                                     "config.json, model.safetensors, the tokenizer and "
-                                     "preprocessor_config.json");
+        return cli_usage_error(args,
+                               "no model: give --model FOLDER or set AKIN_MODEL; the folder holds "
+                               "config.json, model.safetensors, the tokenizer and "
+                               "preprocessor_config.json");
     engine->threads = args->threads != 0 ? (int)args->threads : akin_cpu_count();
 
     akin_model_options model_options = AKIN_MODEL_OPTIONS_INIT;
@@ -188,7 +189,7 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
     session_options.max_memory_bytes = args->max_memory;
     if (args->verb->bit != VERB_BENCH) /* which says once what it would hear at every repeat */
         session_options.warn = on_library_warning;
-    session_options.warn_context = (void *)(uintptr_t)args; /* only read; the callback's is not const */
+    session_options.warn_context = (void *)(uintptr_t)args; /* on_library_warning only reads it */
 
     if (akin_model_open(&engine->model, args->model, &model_options, &err) != AKIN_OK ||
         akin_model_describe(engine->model, &engine->info, &err) != AKIN_OK ||

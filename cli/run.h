@@ -15,7 +15,8 @@ int cli_report(const cli_args *args, const akin_error *err);
 /* The same from its parts; cli_usage_error is an AKIN_E_ARGUMENT without a path. */
 int cli_error(const cli_args *args, akin_status code, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-int cli_usage_error(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_usage_error(const cli_args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* "akin: warning: ...", or with --json {"warning":{"message":...}}. */
 void cli_warn(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -23,8 +24,8 @@ void cli_warn(const cli_args *args, const char *format, ...) __attribute__((form
 /* "text 3 ("a photo of...")": names a text in messages, shortened and escaped. */
 void cli_name_text(char *buffer, size_t capacity, size_t index, const char *text);
 
-/* After the first SIGINT or SIGTERM cli_signal() is its number, else 0: look between pieces of work.
- * A second one ends the process at once with 128 + its number. */
+/* After the first SIGINT or SIGTERM cli_signal() is its number, else 0: look between pieces of
+ * work. A second one ends the process at once with 128 + its number. */
 void cli_catch_signals(void);
 int cli_signal(void);
 
@@ -33,8 +34,8 @@ int cli_signal(void);
 void cli_progress(const cli_args *args, size_t done, size_t total);
 void cli_progress_end(void);
 
-/* Ends a verb that went through `total` inputs, of which `failed` were named and skipped: says so and
- * returns the exit status. */
+/* Ends a verb that went through `total` inputs, of which `failed` were named and skipped: says so
+ * and returns the exit status. */
 int cli_finish(const cli_args *args, size_t total, size_t done, size_t failed);
 
 /* The model that --model or AKIN_MODEL names, its description and a session over it. */

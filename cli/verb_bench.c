@@ -1,4 +1,5 @@
-/* verb_bench.c - `akin bench`: the time an item takes, warm, on inputs that are the same every time. */
+/* verb_bench.c - `akin bench`: the time an item takes, warm, on inputs that are the same every
+ * time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ static akin_status made_up_png(akin_buffer *out, akin_error *err)
     akin_buffer_init(&data, "picture", (size_t)16 << 20);
     AKIN_TRY(akin_buffer_add(&data, "\x78\x01", 2, err));
     for (unsigned y = 0; y < HEIGHT; y++) {
-        unsigned char head[5] = { y + 1 == HEIGHT, LINE & 255, LINE >> 8, ~LINE & 255, ~LINE >> 8 & 255 };
+        unsigned char head[5] = { y + 1 == HEIGHT, LINE & 255, LINE >> 8, ~LINE & 255,
+                                  ~LINE >> 8 & 255 };
         unsigned char line[LINE] = { 0 }; /* filter 0 */
         for (unsigned x = 0; x < WIDTH; x++) {
             line[1 + 3 * x] = (unsigned char)(x / 4);
@@ -128,13 +130,15 @@ out:
     return status;
 }
 
-static akin_status count_tokens(bench_run *r, const char *text, size_t *count, bool *cut, akin_error *err)
+static akin_status count_tokens(bench_run *r, const char *text, size_t *count, bool *cut,
+                                akin_error *err)
 {
     size_t capacity = (size_t)r->engine.info.text_tokens;
     int32_t *ids = calloc(capacity, sizeof *ids);
     if (ids == NULL)
         return akin_fail_nomem(err, "token ids", 0);
-    akin_status status = akin_tokenize(r->engine.model, text, strlen(text), ids, capacity, count, cut, err);
+    akin_status status =
+        akin_tokenize(r->engine.model, text, strlen(text), ids, capacity, count, cut, err);
     free(ids);
     return status;
 }
@@ -145,8 +149,8 @@ static akin_status text_of_tokens(bench_run *r, size_t tokens, akin_error *err)
     size_t most = (size_t)r->engine.info.text_tokens, count;
     if (tokens < 2 || tokens > most)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "--tokens must be from 2 (start and end) to %zu for this model, not %zu", most,
-                         tokens);
+                         "--tokens must be from 2 (start and end) to %zu for this model, not %zu",
+                         most, tokens);
     r->made_text = malloc(2 * tokens + 1);
     if (r->made_text == NULL)
         return akin_fail_nomem(err, "text", 2 * tokens);
@@ -156,14 +160,16 @@ static akin_status text_of_tokens(bench_run *r, size_t tokens, akin_error *err)
     akin_status status = count_tokens(r, r->made_text, &count, NULL, err);
     if (status == AKIN_OK && count != tokens)
         status = akin_fail(err, AKIN_E_UNSUPPORTED, NULL,
-                           "this tokenizer makes %zu tokens where %zu were wanted: use --text", count,
-                           tokens);
+                           "this tokenizer makes %zu tokens where %zu were wanted: use --text",
+                           count, tokens);
     return status;
 }
 
 static akin_status prepare_texts(bench_run *r, akin_error *err)
 {
-    static const char *const standard[] = { "a photograph of two people walking a dog on the beach" };
+    static const char *const standard[] = {
+        "a photograph of two people walking a dog on the beach"
+    };
     akin_status status = AKIN_OK;
     const char *const *from = r->args->text.count != 0 ? r->args->text.items : standard;
     size_t from_count = r->args->text.count != 0 ? r->args->text.count : 1;
@@ -229,13 +235,15 @@ out:
 static akin_status run_batch(bench_run *r, akin_error *err)
 {
     if (r->pixels != NULL)
-        return akin_embed_pixels(r->engine.session, r->pixels, r->batch, 0, r->out, r->out_capacity, err);
+        return akin_embed_pixels(r->engine.session, r->pixels, r->batch, 0, r->out, r->out_capacity,
+                                 err);
     if (r->texts != NULL)
-        return akin_embed_texts(r->engine.session, r->texts, NULL, r->batch, 0, r->out, r->out_capacity,
-                                err);
+        return akin_embed_texts(r->engine.session, r->texts, NULL, r->batch, 0, r->out,
+                                r->out_capacity, err);
     for (size_t i = 0; i < r->batch; i++) {
         const akin_buffer *file = &r->files[i % r->file_count];
-        const char *path = r->args->files.count != 0 ? r->args->files.items[i % r->file_count] : NULL;
+        const char *path =
+            r->args->files.count != 0 ? r->args->files.items[i % r->file_count] : NULL;
         akin_picture_input picture = { path, file->data, file->size };
         int height, width;
         akin_status status = akin_preprocess_picture(r->engine.session, &picture, r->out, r->out_capacity,
@@ -259,7 +267,9 @@ static akin_status measure(bench_run *r, akin_error *err)
     akin_status status = AKIN_OK;
     size_t capacity = 0, least = r->args->repeat != 0 ? 1 : REPEATS_LEAST;
     size_t most = r->args->repeat != 0 ? r->args->repeat : REPEATS_MOST;
-    double limit = r->args->seconds > 0 ? r->args->seconds : r->args->repeat != 0 ? 0 : SECONDS_DEFAULT;
+    double limit = r->args->seconds > 0   ? r->args->seconds
+                   : r->args->repeat != 0 ? 0
+                                          : SECONDS_DEFAULT;
     AKIN_TRY(run_batch(r, err)); /* caches, pages and threads are warm after it */
     double start = now();
     while (r->repeats < most && cli_signal() == 0) {
@@ -296,8 +306,8 @@ static akin_status print_result(const bench_run *r, akin_error *err)
         out_json_double(out.stream, median);
         fputs(",\"seconds_per_item_min\":", out.stream);
         out_json_double(out.stream, least);
-        fprintf(out.stream, ",\"items\":%zu,\"batch\":%zu,\"repeats\":%zu,\"threads\":%d", n * r->batch,
-                r->batch, n, r->engine.threads);
+        fprintf(out.stream, ",\"items\":%zu,\"batch\":%zu,\"repeats\":%zu,\"threads\":%d",
+                n * r->batch, r->batch, n, r->engine.threads);
         if (r->tokens != 0)
             fprintf(out.stream, ",\"tokens\":%zu", r->tokens);
         fputs(",\"isa\":", out.stream);
@@ -306,9 +316,11 @@ static akin_status print_result(const bench_run *r, akin_error *err)
         out_json_text(out.stream, info->precision, strlen(info->precision));
         fputs("}\n", out.stream);
     } else {
-        fprintf(out.stream, "%s: %.3f ms an item (least %.3f), %zu items in batches of %zu, %d thread%s, %s, %s",
-                what, median * 1e3, least * 1e3, n * r->batch, r->batch, r->engine.threads,
-                r->engine.threads == 1 ? "" : "s", info->isa, info->precision);
+        fprintf(
+            out.stream,
+            "%s: %.3f ms an item (least %.3f), %zu items in batches of %zu, %d thread%s, %s, %s",
+            what, median * 1e3, least * 1e3, n * r->batch, r->batch, r->engine.threads,
+            r->engine.threads == 1 ? "" : "s", info->isa, info->precision);
         if (r->tokens != 0)
             fprintf(out.stream, ", %zu tokens", r->tokens);
         putc('\n', out.stream);
@@ -321,7 +333,8 @@ out:
 static int check_usage(const cli_args *args)
 {
     if (args->what == NULL)
-        return cli_usage_error(args, "say what to measure: --what image, --what text or --what preprocess");
+        return cli_usage_error(
+            args, "say what to measure: --what image, --what text or --what preprocess");
     bool text = strcmp(args->what, "text") == 0;
     if (!text && (args->text.count != 0 || args->tokens != 0))
         return cli_usage_error(args, "--text and --tokens are for --what text");

@@ -19,8 +19,8 @@ typedef struct label_list {
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/* Cuts bytes at `separator` and trims. A blank label is refused by its position: it is nearly always
- * a slip (",," or an empty line), and would take probability from the others. */
+/* Cuts bytes at `separator` and trims. A blank label is refused by its position: it is nearly
+ * always a slip (",," or an empty line), and would take probability from the others. */
 static akin_status split_labels(label_list *l, char separator, const char *path, akin_error *err)
 {
     size_t offset;
@@ -191,7 +191,8 @@ static akin_status classify_all(classify_run *r, akin_error *err)
     if (args->template_set != NULL)
         AKIN_TRY(akin_templates(args->template_set, &templates, &template_count, err));
     AKIN_TRY(akin_embed_labels(r->engine.session, r->labels.items, r->labels.count, templates,
-                               template_count, r->label_rows, r->labels.count * r->dimensions, err));
+                               template_count, r->label_rows, r->labels.count * r->dimensions,
+                               err));
     AKIN_TRY(out_open(&r->out, NULL, err));
     if (args->json)
         putc('[', r->out.stream);
@@ -210,7 +211,8 @@ out:
 int cli_classify(const cli_args *args)
 {
     if ((args->labels == NULL) == (args->labels_file == NULL))
-        return cli_usage_error(args, "give the labels with --labels A,B,C or with --labels-file FILE");
+        return cli_usage_error(args,
+                               "give the labels with --labels A,B,C or with --labels-file FILE");
     if (args->template_set != NULL && args->templates_given.count != 0)
         return cli_usage_error(args, "give --template or --templates, not both");
     if (args->files.count == 0)

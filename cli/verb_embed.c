@@ -1,7 +1,7 @@
 /* verb_embed.c - `akin embed`: texts and pictures to vectors, as JSON lines or one NumPy array.
  *
- * Inputs go through in chunks, so that memory does not grow with their number and a signal waits for
- * one chunk at most.
+ * Inputs go through in chunks, so that memory does not grow with their number and a signal waits
+ * for one chunk at most.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,8 @@ static const char *input_name(const embed_run *r, size_t input)
 }
 
 /* Texts [first, first + count) to rows and errors. */
-static akin_status embed_texts(embed_run *r, size_t first, size_t count, unsigned flags, akin_error *err)
+static akin_status embed_texts(embed_run *r, size_t first, size_t count, unsigned flags,
+                               akin_error *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
@@ -65,7 +66,8 @@ static akin_status embed_texts(embed_run *r, size_t first, size_t count, unsigne
     return status;
 }
 
-static akin_status embed_files(embed_run *r, size_t first, size_t count, unsigned flags, akin_error *err)
+static akin_status embed_files(embed_run *r, size_t first, size_t count, unsigned flags,
+                               akin_error *err)
 {
     for (size_t i = 0; i < count; i++)
         r->pictures[i] = (akin_picture_input){ .path = r->args->files.items[first + i] };
@@ -171,10 +173,12 @@ static int check_usage(const cli_args *args)
     if (args->text.count + args->files.count == 0)
         return cli_usage_error(args, "nothing to embed: give --text TEXT or files");
     if (args->skip_broken && !npy)
-        return cli_usage_error(args, "--skip-broken is for --format npy; JSON lines always leave out "
-                                     "inputs that fail");
+        return cli_usage_error(args,
+                               "--skip-broken is for --format npy; JSON lines always leave out "
+                               "inputs that fail");
     if (args->skip_broken && args->output == NULL)
-        return cli_usage_error(args, "--skip-broken needs -o OUT: the inputs kept are listed in OUT.txt");
+        return cli_usage_error(args,
+                               "--skip-broken needs -o OUT: the inputs kept are listed in OUT.txt");
     if (npy && args->output == NULL && isatty(STDOUT_FILENO))
         return cli_usage_error(args, "a NumPy array is not for a terminal: give -o OUT.npy");
     return CLI_DONE;
@@ -205,7 +209,8 @@ int cli_embed(const cli_args *args)
     r.kept = calloc(r.total, sizeof *r.kept);
     r.texts = calloc(r.chunk, sizeof *r.texts);
     r.pictures = calloc(r.chunk, sizeof *r.pictures);
-    if (r.rows == NULL || r.errors == NULL || r.kept == NULL || r.texts == NULL || r.pictures == NULL)
+    if (r.rows == NULL || r.errors == NULL || r.kept == NULL || r.texts == NULL ||
+        r.pictures == NULL)
         status = akin_fail_nomem(&err, "vectors", 0);
     if (status == AKIN_OK)
         status = r.as_npy ? out_npy_open(&r.npy, args->output, &err)

@@ -20,7 +20,8 @@ static void print_line(FILE *out, const char *text, const int32_t *ids, size_t c
 int cli_tokenize(const cli_args *args)
 {
     if (args->files.count != 0)
-        return cli_usage_error(args, "texts are given with --text: --text '%s'", args->files.items[0]);
+        return cli_usage_error(args, "texts are given with --text: --text '%s'",
+                               args->files.items[0]);
     if (args->text.count == 0)
         return cli_usage_error(args, "no text given: --text TEXT");
 

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     failed = 0;
 out:
     if (failed)
-        fprintf(stderr, "embed: %s: %s\n", err.path, err.message);
+        fprintf(stderr, "embed: %s%s%s\n", err.path, err.path[0] != '\0' ? ": " : "", err.message);
     free(picture);
     free(text);
     akin_session_free(session);

@@ -1,15 +1,15 @@
 /* probe.c - what the command-line tests cannot do in sh: pictures, JSON, NumPy arrays, signals.
  *
- *     probe png WIDTH HEIGHT SEED OUT          writes a picture
- *     probe json FILE [PATH]                   the value at PATH ("labels[0].label"), "-" for standard input;
- *                                              strings bare, [] and {} as "array N", "object N"; no PATH: checks only
- *     probe lines FILE                         every line is a JSON object: prints how many
- *     probe norm FILE PATH                     the length of a vector, with 4 decimals
- *     probe npy FILE                           checks header and size: prints the shape, "2 64"
- *     probe row FILE N                         row N of a 2-D array, as JSON prints it
- *     probe signal NUMBER [NUMBER2] -- COMMAND  starts it, reads its output until the first byte, sends NUMBER; with
- *                                              NUMBER2: reads no more, waits, and sends that too. Prints "exit N" or
- *                                              "signal N", then the lines read
+ *     probe png WIDTH HEIGHT SEED OUT   writes a picture
+ *     probe json FILE [PATH]            the value at PATH ("labels[0].label"); "-": standard input;
+ *                                       strings bare, [] and {} as "array N", "object N"
+ *     probe lines FILE                  every line is a JSON object: prints how many
+ *     probe norm FILE PATH              the length of a vector, with 4 decimals
+ *     probe npy FILE                    checks header and size: prints the shape, "2 64"
+ *     probe row FILE N                  row N of a 2-D array, as JSON prints it
+ *     probe signal A [B] -- COMMAND     starts it, reads until the first byte, sends signal A; with B:
+ *                                       reads no more, waits, and sends that too. Prints "exit N" or
+ *                                       "signal N", then the lines read
  */
 #include <errno.h>
 #include <math.h>
@@ -211,7 +211,8 @@ static int signal_command(int first, int second, char **command)
     close(fds[1]);
     got = read(fds[0], block, 1);
     lines += got == 1 && block[0] == '\n';
-    /* The pipe is full, and the program waits in write, when nothing was added for half a second. */
+    /* The pipe is full, and the program waits in write, when nothing was added for half a second.
+     */
     for (int still = 0, last = -1, waits = 0; second != 0 && still < 5 && waits < 200; waits++) {
         int waiting = 0;
         nap(100);
@@ -242,7 +243,8 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[1] : "";
     if (strcmp(what, "png") == 0 && argc == 6)
-        return write_png((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), argv[5]);
+        return write_png((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]),
+                         argv[5]);
     if (strcmp(what, "json") == 0)
         return show(argv[2], argc > 3 ? argv[3] : "");
     if (strcmp(what, "lines") == 0)
