@@ -143,18 +143,7 @@ akin_status out_open(out_sink *sink, const char *path, akin_error *err)
     *sink = (out_sink){ .stream = stdout, .path = path };
     if (path == NULL)
         return AKIN_OK;
-    /* /dev/stdout leads to whatever standard output is, often a regular file: replacing would put a
-     * file in the place of the link. */
-    if ((strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
-        strncmp(path, "/proc/", 6) == 0) {
-        sink->stream = fopen(path, "we");
-        sink->direct = sink->stream != NULL;
-        return sink->direct ? AKIN_OK
-                            : akin_fail_errno(err, errno, path, "cannot open for writing");
-    }
-    char *target = realpath(path, NULL); /* NULL: new, or the writer will say what is wrong */
-    akin_status status = akin_writer_open(&sink->writer, target != NULL ? target : path, err);
-    free(target);
+    akin_status status = akin_writer_open(&sink->writer, path, err);
     sink->stream = status == AKIN_OK ? sink->writer.stream : NULL;
     return status;
 }
@@ -172,21 +161,14 @@ akin_status out_flush(out_sink *sink, akin_error *err)
 akin_status out_commit(out_sink *sink, akin_error *err)
 {
     akin_status status = out_flush(sink, err);
-    if (status == AKIN_OK && sink->direct) {
-        sink->direct = false;
-        if (fclose(sink->stream) != 0)
-            status = akin_fail_errno(err, errno, sink->path, "cannot write");
-    } else if (status == AKIN_OK && sink->path != NULL) {
+    if (status == AKIN_OK && sink->path != NULL)
         status = akin_writer_commit(&sink->writer, err);
-    }
     return status;
 }
 
 void out_abort(out_sink *sink)
 {
-    if (sink->direct)
-        fclose(sink->stream);
-    else if (sink->path != NULL)
+    if (sink->path != NULL)
         akin_writer_abort(&sink->writer);
     *sink = (out_sink){ 0 };
 }

@@ -40,7 +40,6 @@ void out_json_floats(FILE *out, const float *values, size_t count); /* [...] */
 typedef struct out_sink {
     FILE *stream;
     const char *path;  /* for messages: the file, or NULL for standard output */
-    bool direct;       /* stream is a device or a descriptor (/dev/stdout), opened here */
     akin_writer writer;
 } out_sink;
 

@@ -130,6 +130,14 @@ char *akin_path_join(const char *dir, const char *name)
     return path;
 }
 
+/* What lies below /dev and /proc is written to, not replaced: /dev/stdout leads to whatever standard
+ * output is, often a regular file that somebody else holds open. */
+static bool is_device_path(const char *path)
+{
+    return (strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
+           strncmp(path, "/proc/", 6) == 0;
+}
+
 akin_status akin_writer_open(akin_writer *w, const char *path, akin_error *err)
 {
     *w = (akin_writer){ 0 };
@@ -138,15 +146,20 @@ akin_status akin_writer_open(akin_writer *w, const char *path, akin_error *err)
     bool exists = stat(path, &st) == 0;
     if (exists && S_ISDIR(st.st_mode))
         return akin_fail(err, AKIN_E_NOT_A_FILE, path, "is a directory, cannot be replaced by a file");
-    w->path = strdup(path);
-    if (w->path == NULL)
-        return akin_fail_nomem(err, "path", 0);
-    if (exists && !S_ISREG(st.st_mode)) {
+    if (is_device_path(path) || (exists && !S_ISREG(st.st_mode))) {
+        w->path = strdup(path);
         w->stream = fopen(path, "we");
-        if (w->stream == NULL)
+        if (w->path == NULL || w->stream == NULL)
             status = akin_fail_errno(err, errno, path, "cannot open for writing");
         goto out;
     }
+    /* A link stays a link: what it leads to is replaced. */
+    w->path = exists ? realpath(path, NULL) : strdup(path);
+    if (w->path == NULL) {
+        status = akin_fail_errno(err, errno, path, "cannot find what it leads to");
+        goto out;
+    }
+    path = w->path;
     /* Not mkstemp: that makes the file 0600, and asking for the umask means changing it for a
      * moment, which a library in a threaded program must not. */
     size_t capacity = strlen(path) + 32;

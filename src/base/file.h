@@ -41,7 +41,8 @@ char *akin_path_join(const char *dir, const char *name);
  *     AKIN_TRY(akin_writer_commit(&w, err));
  * out:
  *     akin_writer_abort(&w);      nothing after a commit, else removes the unfinished file
- * A `path` that exists and is not a regular file (/dev/stdout, a pipe) is written to directly. */
+ * A `path` that is a link stays one: what it leads to is replaced. One that exists and is no regular
+ * file, or lies below /dev or /proc (/dev/stdout, a pipe), is written to directly. */
 typedef struct akin_writer {
     FILE *stream;
     char *path;      /* owned */

@@ -111,6 +111,19 @@ static void files_read_map_and_replace(void **state)
     assert_int_equal(akin_file_map(path, &m, &err), AKIN_OK);
     assert_memory_equal(m.data, "hello", 5);
     akin_file_unmap(&m);
+    char *link = akin_path_join(dir, "link"); /* stays a link; what it leads to is replaced */
+    struct stat st;
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(akin_writer_open(&w, link, &err), AKIN_OK);
+    assert_int_equal(akin_writer_add(&w, "through", 7, &err), AKIN_OK);
+    assert_int_equal(akin_writer_commit(&w, &err), AKIN_OK);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(akin_file_read(path, "test file", 9, &b, &err), AKIN_OK);
+    assert_string_equal(b.data, "through");
+    akin_buffer_clear(&b);
+    unlink(link);
+    free(link);
     unlink(path);
     assert_int_equal(akin_file_map(path, &m, &err), AKIN_E_NOT_FOUND);
     assert_string_equal(err.path, path);
