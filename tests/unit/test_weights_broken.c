@@ -455,6 +455,7 @@ static void zip_directory(void **state)
         const char *words;
     } large[] = {
         { 12, 40, 4, UINT64_MAX, AKIN_E_CORRUPT, "a directory of 18446744073709551615 bytes" },
+        { 12, 40, 4, 0x600, AKIN_E_CORRUPT, "a directory of 1536 bytes at byte 1208" },
         { 16, 48, 4, UINT64_MAX - 5, AKIN_E_CORRUPT, "at byte 18446744073709551610" },
         { 16, 48, 4, 0, AKIN_E_CORRUPT, "the directory is broken" },
         { 12, 40, 4, 46, AKIN_E_CORRUPT, "8 entries in a directory of 46 bytes" },
