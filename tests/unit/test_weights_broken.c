@@ -931,6 +931,7 @@ static void pickle_bombs(void **state)
 
 /* ---- every prefix, every flipped bit */
 
+/* All lengths from memory; through a file, which costs more, all short ones and some others. */
 static void truncated_anywhere(void **state)
 {
     (void)state;
@@ -942,10 +943,10 @@ static void truncated_anywhere(void **state)
     for (size_t size = 0; size < torch.size; size++) {
         check("prefix", read_exactly(akin_torchzip_read, torch.data, size), AKIN_E_TRUNCATED,
               "cut short", "memory");
-        if (size >= 4)
-            check("prefix", open_bytes(torch.data, size), AKIN_E_TRUNCATED, "cut short", scratch);
-        else
+        if (size < 4) /* "PK\3": not even known to be a ZIP archive */
             assert_int_not_equal(open_bytes(torch.data, size), AKIN_OK);
+        else if (size < 64 || size % 13 == 0 || size + 100 > torch.size)
+            check("prefix", open_bytes(torch.data, size), AKIN_E_TRUNCATED, "cut short", scratch);
     }
 }
 
