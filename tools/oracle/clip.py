@@ -74,7 +74,8 @@ def imagenet_templates():
         "a drawing of", "a painting of", "a doodle of", "a sketch of", "a rendition of", "art of",
     ]
     found = [f"{x} {article} {{}}." for x in both for article in ("a", "the")]
-    found += ["itap of a {}.", "itap of the {}.", "a {} in a video game.", "the {} in a video game."]
+    found += ["itap of a {}.", "itap of the {}."]
+    found += ["a {} in a video game.", "the {} in a video game."]
     found += [
         f"a photo of {article} {x} {{}}."
         for x in "hard to see,clean,dirty,cool,large,nice,weird,small".split(",")
@@ -138,7 +139,8 @@ def write_pictures(folder):
     Image.fromarray(noise(52, 80, 3, 5)).save(folder / "rotated.jpg", quality=75, exif=exif)
     Image.fromarray(noise(240, 320, 3, 6)).save(folder / "photo.jpg", quality=80)
     Image.fromarray(noise(13, 17, 3, 7)).quantize(16).save(folder / "small.png", optimize=True)
-    return ["wide.png", "tall.jpg", "alpha.png", "grey.png", "rotated.jpg", "photo.jpg", "small.png"]
+    return ["wide.png", "tall.jpg", "alpha.png", "grey.png", "rotated.jpg", "photo.jpg",
+            "small.png"]
 
 
 # ---- Tokenizer --------------------------------------------------------------------------------
@@ -621,8 +623,8 @@ TINY = {
         "preprocess": {"image_processor_type": "CLIPImageProcessor"},
     },
     "tiny-h": {
-        "about": "safetensors with position_ids and with pytorch_model.bin beside it (holding other "
-                 "weights: model.safetensors wins); one head of 13; box filter; odd crop excess",
+        "about": "safetensors with position_ids and with pytorch_model.bin beside it (holding "
+                 "other weights: model.safetensors wins); one head of 13; box filter; odd crop excess",
         "seed": 1, "merges": 120, "projection_dim": 11, "logit_scale": 1.0, "position_ids": True,
         "decoy_bin": True,
         "text": tower(13, 1, 13, 1, "gelu", max_position_embeddings=9, eos_token_id="real"),
@@ -759,8 +761,8 @@ TRAPS = {
     "text-dict-resets-what-it-does-not-name": trap(
         {"eos_token_id": 2, "layer_norm_eps": 0.5, "hidden_act": "gelu"},
         text_config_dict={**BASE_TEXT, "max_position_embeddings": 40}),
-    "vision-dict": trap({"eos_token_id": 2}, vision_config_dict={"hidden_size": 12, "patch_size": 16,
-                                                                 "num_attention_heads": 3}),
+    "vision-dict": trap({"eos_token_id": 2}, vision_config_dict={
+        "hidden_size": 12, "patch_size": 16, "num_attention_heads": 3}),
     "empty-dicts": trap({"eos_token_id": 2}, text_config_dict={}, vision_config_dict={}),
     "null-dicts": trap({"eos_token_id": 2}, text_config_dict=None, vision_config_dict=None),
     "dicts-alone": {"model_type": "clip", "text_config_dict": BASE_TEXT,
