@@ -44,9 +44,10 @@ static akin_session *open_session(const akin_model *model, int threads)
     return session;
 }
 
-/* f32: max |a - b| / max |b| below 1e-4, the promise; bf16: cosine at least 0.9999. The tiny models
- * have few terms a sum, so that rounding averages out less: measured by the oracle, products alone
- * rounded to bf16 give 0.99996 at worst. */
+/* f32: max |a - b| / max |b| at most 1e-5. The promise is 1e-4, and the reference's own rounding
+ * is 4e-7 here; tanh's GELU in the place of erf's shows as 2e-4. bf16: cosine at least 0.9999; the
+ * tiny models have few terms a sum, so that rounding averages out less: measured by the oracle,
+ * products rounded to bf16 give 0.99996 at worst. */
 static void check_row(const float *got, const double *want, size_t n, akin_precision precision,
                       const char *where, const char *what)
 {
@@ -58,7 +59,7 @@ static void check_row(const float *got, const double *want, size_t n, akin_preci
         a += (double)got[i] * got[i];
         b += want[i] * want[i];
     }
-    if (precision == AKIN_PRECISION_F32 && !(difference <= 1e-4 * largest))
+    if (precision == AKIN_PRECISION_F32 && !(difference <= 1e-5 * largest))
         fail_msg("%s %s: relative error %.3g", where, what, difference / largest);
     if (precision == AKIN_PRECISION_BF16 && !(dot / sqrt(a * b) >= 0.9999))
         fail_msg("%s %s: cosine %.6f", where, what, dot / sqrt(a * b));
