@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tokenizer_parts.h"
+#include "vocab_json.h"
 
 #define FILE_MAX (16u << 20)
 
@@ -36,7 +37,10 @@ struct loader {
     akin_error *err;
     const char *folder;
     char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
-    json_t *config, *map, *added, *tokenizer, *vocab; /* NULL when the file is not there */
+    json_t *config, *map, *added, *tokenizer; /* NULL when the file is not there */
+    akin_buffer text;                         /* of tokenizer.json or vocab.json */
+    bool has_vocab;
+    akin_span vocab, merges; /* in text; .data NULL: not found */
     struct token_list listed;                         /* added tokens, by id */
     struct token_list named;
     struct token_list extra;
@@ -44,17 +48,12 @@ struct loader {
     const char *unknown;
 };
 
-/* Reads a JSON object; a file that is not there leaves *out NULL. Not akin_json_read: transformers
- * writes "no limit" as the integer 1000000000000000019884624838656, which must be read as a real. */
-static akin_status read_json(const char *path, json_t **out, akin_error *err)
+/* Parses a JSON object. Not akin_json_parse: transformers writes "no limit" as the integer
+ * 1000000000000000019884624838656, which must be read as a real. */
+static akin_status parse(const char *text, size_t size, const char *path, json_t **out, akin_error *err)
 {
-    akin_buffer text;
-    akin_status status = akin_file_read(path, "tokenizer file", FILE_MAX, &text, err);
-    if (status != AKIN_OK)
-        return status == AKIN_E_NOT_FOUND ? AKIN_OK : status;
     json_error_t why;
-    *out = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-    akin_buffer_clear(&text);
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
     if (*out == NULL && json_error_code(&why) == json_error_out_of_memory)
         return akin_fail_nomem(err, "JSON", 0);
     if (*out == NULL)
@@ -63,6 +62,56 @@ static akin_status read_json(const char *path, json_t **out, akin_error *err)
     if (!json_is_object(*out))
         return akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
     return AKIN_OK;
+}
+
+/* Reads a file; *found is false, and nothing else happens, when it is not there. */
+static akin_status read_file(const char *path, akin_buffer *text, bool *found, akin_error *err)
+{
+    akin_status status = akin_file_read(path, "tokenizer file", FILE_MAX, text, err);
+    *found = status == AKIN_OK;
+    return status == AKIN_E_NOT_FOUND ? AKIN_OK : status;
+}
+
+/* A JSON file that need not be there: then *out stays NULL. */
+static akin_status read_json(const char *path, json_t **out, akin_error *err)
+{
+    akin_buffer text;
+    bool found;
+    akin_status status = read_file(path, &text, &found, err);
+    if (found) {
+        status = parse(text.data, text.size, path, out, err);
+        akin_buffer_clear(&text);
+    }
+    return status;
+}
+
+/* tokenizer.json without its vocabulary and merges goes through jansson; these stay in l->text. */
+static akin_status read_tokenizer_json(struct loader *l)
+{
+    bool found;
+    akin_status status = read_file(l->tokenizer_path, &l->text, &found, l->err);
+    if (!found)
+        return status;
+    akin_buffer rest;
+    akin_buffer_init(&rest, "tokenizer.json", FILE_MAX);
+    const char *text = l->text.data, *end = text + l->text.size;
+    if (akin_vocab_find(text, l->text.size, &l->vocab, &l->merges)) {
+        bool swapped = l->merges.data < l->vocab.data;
+        akin_span first = swapped ? l->merges : l->vocab, second = swapped ? l->vocab : l->merges;
+        const char *between = first.data + first.size, *after = second.data + second.size;
+        AKIN_TRY(akin_buffer_add(&rest, text, (size_t)(first.data - text), l->err));
+        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "[]" : "{}", l->err));
+        AKIN_TRY(akin_buffer_add(&rest, between, (size_t)(second.data - between), l->err));
+        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "{}" : "[]", l->err));
+        AKIN_TRY(akin_buffer_add(&rest, after, (size_t)(end - after), l->err));
+        status = parse(rest.data, rest.size, l->tokenizer_path, &l->tokenizer, l->err);
+    }
+    /* Parts not found, or an error that should name the line of the whole file. */
+    if (l->tokenizer == NULL)
+        status = parse(text, l->text.size, l->tokenizer_path, &l->tokenizer, l->err);
+out:
+    akin_buffer_clear(&rest);
+    return status;
 }
 
 static akin_status refuse(struct loader *l, const char *path, const char *what)
@@ -177,55 +226,14 @@ static akin_status check_pre_tokenizer(struct loader *l, const json_t *pre)
 
 /* ---- vocabulary and merges */
 
-static akin_status load_vocabulary(struct loader *l, json_t *vocab, const char *path, size_t merges)
+static akin_status load_vocabulary(struct loader *l, akin_span vocab, const char *path)
 {
-    akin_status status = AKIN_OK;
-    if (!json_is_object(vocab))
-        return refuse(l, path, "the vocabulary must be an object of entries and ids");
-    AKIN_TRY(akin_bpe_new(&l->t->bpe, json_object_size(vocab), merges, l->err));
-    const char *entry;
-    json_t *id;
-    json_object_foreach(vocab, entry, id) {
-        double value = json_number_value(id);
-        if (!json_is_number(id) || value != value || value < -1e15 || value > 1e15 || value != (double)(int64_t)value)
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.60s' has an id that is no integer",
-                             entry);
-        AKIN_TRY(akin_bpe_add_token(l->t->bpe, entry, strlen(entry), (int64_t)value, path, l->err));
-    }
+    /* CLIP's file has 17 bytes an entry. A wrong guess only costs growing. */
+    size_t entries = vocab.size / 17 + 1;
+    akin_status status;
+    AKIN_TRY(akin_bpe_new(&l->t->bpe, entries, entries, l->err));
+    AKIN_TRY(akin_vocab_read(l->t->bpe, vocab, path, l->err));
     AKIN_TRY(akin_bpe_seal(l->t->bpe, l->unknown, path, l->err));
-out:
-    return status;
-}
-
-/* "left right", one space. */
-static akin_status add_merge_text(struct loader *l, const char *text, size_t size, const char *unit,
-                                  size_t number, const char *path)
-{
-    const char *space = memchr(text, ' ', size);
-    if (space == NULL || memchr(space + 1, ' ', size - (size_t)(space + 1 - text)) != NULL)
-        return akin_fail(l->err, AKIN_E_TOKENIZER, path, "%s %zu is not two symbols with a space between", unit,
-                         number);
-    size_t left = (size_t)(space - text);
-    return akin_bpe_add_merge(l->t->bpe, text, left, space + 1, size - left - 1, unit, number, path, l->err);
-}
-
-static akin_status load_merges_array(struct loader *l, const json_t *merges)
-{
-    akin_status status = AKIN_OK;
-    const char *path = l->tokenizer_path;
-    for (size_t i = 0; i < json_array_size(merges); i++) {
-        const json_t *merge = json_array_get(merges, i);
-        const json_t *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
-        if (json_is_string(merge)) {
-            AKIN_TRY(add_merge_text(l, json_string_value(merge), json_string_length(merge), "merge", i + 1, path));
-        } else if (json_array_size(merge) == 2 && json_is_string(left) && json_is_string(right)) {
-            AKIN_TRY(akin_bpe_add_merge(l->t->bpe, json_string_value(left), json_string_length(left),
-                                        json_string_value(right), json_string_length(right), "merge", i + 1, path,
-                                        l->err));
-        } else {
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", i + 1);
-        }
-    }
 out:
     return status;
 }
@@ -245,7 +253,7 @@ static akin_status load_merges_text(struct loader *l, const akin_buffer *text)
             size--;
         if (size >= 8 && memcmp(line, "#version", 8) == 0)
             continue;
-        AKIN_TRY(add_merge_text(l, line, size, "line", number, path));
+        AKIN_TRY(akin_merge_read(l->t->bpe, (akin_span){ line, size }, "line", number, path, l->err));
         merges++;
     }
     if (merges == 0)
@@ -261,11 +269,14 @@ static akin_status load_tokenizer_json(struct loader *l)
     AKIN_TRY(check_model(l, model));
     AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
     AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
-    json_t *merges = json_object_get(model, "merges");
-    if (!json_is_array(merges))
+    if (!json_is_object(json_object_get(model, "vocab")))
+        return refuse(l, l->tokenizer_path, "field 'model.vocab' must be an object of entries and ids");
+    if (!json_is_array(json_object_get(model, "merges")))
         return refuse(l, l->tokenizer_path, "field 'model.merges' must be an array");
-    AKIN_TRY(load_vocabulary(l, json_object_get(model, "vocab"), l->tokenizer_path, json_array_size(merges)));
-    AKIN_TRY(load_merges_array(l, merges));
+    if (l->vocab.data == NULL) /* "\u0076ocab" */
+        return refuse(l, l->tokenizer_path, "the keys of 'model' must be written without escapes");
+    AKIN_TRY(load_vocabulary(l, l->vocab, l->tokenizer_path));
+    AKIN_TRY(akin_merges_read(l->t->bpe, l->merges, l->tokenizer_path, l->err));
 out:
     return status;
 }
@@ -278,7 +289,7 @@ static akin_status load_vocab_and_merges(struct loader *l)
         return akin_fail(l->err, AKIN_E_NOT_FOUND, l->merges_path, "vocab.json needs merges.txt beside it");
     if (status != AKIN_OK)
         return status;
-    AKIN_TRY(load_vocabulary(l, l->vocab, l->vocab_path, json_object_size(l->vocab)));
+    AKIN_TRY(load_vocabulary(l, (akin_span){ l->text.data, l->text.size }, l->vocab_path));
     AKIN_TRY(load_merges_text(l, &merges));
 out:
     akin_buffer_clear(&merges);
@@ -718,7 +729,7 @@ static void loader_clear(struct loader *l)
     json_decref(l->map);
     json_decref(l->added);
     json_decref(l->tokenizer);
-    json_decref(l->vocab);
+    akin_buffer_clear(&l->text);
     free(l->listed.items);
     free(l->named.items);
     free(l->extra.items);
@@ -728,6 +739,7 @@ akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_erro
 {
     akin_status status = AKIN_OK;
     struct loader l = { .t = t, .err = err, .folder = folder };
+    akin_buffer_init(&l.text, "tokenizer file", FILE_MAX);
     struct { const char *name; char **path; } files[] = {
         { "tokenizer_config.json", &l.config_path }, { "special_tokens_map.json", &l.map_path },
         { "added_tokens.json", &l.added_path },      { "tokenizer.json", &l.tokenizer_path },
@@ -739,10 +751,10 @@ akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_erro
             goto out;
         }
     }
-    AKIN_TRY(read_json(l.tokenizer_path, &l.tokenizer, err));
+    AKIN_TRY(read_tokenizer_json(&l));
     if (l.tokenizer == NULL)
-        AKIN_TRY(read_json(l.vocab_path, &l.vocab, err));
-    if (l.tokenizer == NULL && l.vocab == NULL) {
+        AKIN_TRY(read_file(l.vocab_path, &l.text, &l.has_vocab, err));
+    if (l.tokenizer == NULL && !l.has_vocab) {
         status = akin_fail(err, AKIN_E_NOT_FOUND, folder,
                            "no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt");
         goto out;

@@ -189,7 +189,7 @@ static const struct breakage broken_json[] = {
     { "tokenizer.json", "\"!\":0", "\"!\":123456789012345678901234567890", AKIN_E_TOKENIZER, "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":0.5", AKIN_E_TOKENIZER, "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":\"0\"", AKIN_E_TOKENIZER, "no integer" },
-    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_FORMAT, "duplicate" },
+    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_TOKENIZER, "entry '!' is there twice" },
     { "tokenizer.json", "\"!\":0,", "", AKIN_E_TOKENIZER, "without holes" },
     { "tokenizer.json", "\"vocab\":{", "\"vocab\":[],\"other\":{", AKIN_E_TOKENIZER, "must be an object" },
     { "tokenizer.json", "\"vocab\":{", "\"vocab\":{},\"other\":{", AKIN_E_TOKENIZER, "is empty" },
