@@ -88,34 +88,44 @@ static bool skip_value(struct reader *r, akin_span *out)
     return true;
 }
 
-/* The values of up to two keys of the object that `object` is. */
-static bool find_keys(akin_span object, const char *const keys[2], akin_span out[2])
+static bool is_key(akin_span key, const char *name)
 {
-    struct reader r = { .start = object.data, .at = object.data, .end = object.data + object.size };
-    out[0] = out[1] = (akin_span){ NULL, 0 };
-    if (!take(&r, '{'))
+    return key.size == strlen(name) && memcmp(key.data, name, key.size) == 0;
+}
+
+/* Walks over the object that comes next: the file, or the model inside it. */
+static bool find_in_object(struct reader *r, bool in_model, akin_span *vocab, akin_span *merges)
+{
+    if (!take(r, '{'))
         return false;
     do {
         akin_span key, value;
-        if (!skip_string(&r, &key) || !take(&r, ':') || !skip_value(&r, &value))
+        if (!skip_string(r, &key) || !take(r, ':'))
             return false;
-        for (int k = 0; k < 2; k++)
-            if (keys[k] != NULL && key.size == strlen(keys[k]) && memcmp(key.data, keys[k], key.size) == 0)
-                out[k] = value;
-    } while (take(&r, ','));
-    return take(&r, '}');
+        if (!in_model && is_key(key, "model")) {
+            if (!find_in_object(r, true, vocab, merges))
+                return false;
+            continue;
+        }
+        if (!skip_value(r, &value))
+            return false;
+        if (in_model && is_key(key, "vocab"))
+            *vocab = value;
+        else if (in_model && is_key(key, "merges"))
+            *merges = value;
+    } while (take(r, ','));
+    return take(r, '}');
 }
 
 bool akin_vocab_find(const char *text, size_t size, akin_span *vocab, akin_span *merges)
 {
-    static const char *const outer[2] = { "model", NULL }, *const inner[2] = { "vocab", "merges" };
-    akin_span parts[2];
-    if (!find_keys((akin_span){ text, size }, outer, parts) || parts[0].size == 0 ||
-        !find_keys(parts[0], inner, parts) || parts[0].size == 0 || parts[1].size == 0)
-        return false;
-    *vocab = parts[0];
-    *merges = parts[1];
-    return *vocab->data == '{' && *merges->data == '[';
+    struct reader r = { .start = text, .at = text, .end = text + size };
+    *vocab = *merges = (akin_span){ NULL, 0 };
+    if (find_in_object(&r, false, vocab, merges) && vocab->size != 0 && *vocab->data == '{' &&
+        merges->size != 0 && *merges->data == '[')
+        return true;
+    *vocab = *merges = (akin_span){ NULL, 0 };
+    return false;
 }
 
 /* ---- reading them, strictly */

@@ -237,6 +237,7 @@ def variants(root, merges):
         "alone": {"tokenizer.json": saved},
         "published": {"tokenizer.json": with_tokens(*published, merges_as_text=True, pre_tokenizer=old_pattern),
                       "tokenizer_config.json": published_config, "special_tokens_map.json": published_map},
+        "escaped": {"tokenizer.json": json.dumps(with_tokens(*plain, *numbered, merges_as_text=True), indent=2)},
         "files": files,
         "files-config": {**files, "tokenizer_config.json": published_config, "special_tokens_map.json": published_map},
         "files-config-only": {**files, "tokenizer_config.json": published_config},
