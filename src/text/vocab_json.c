@@ -20,7 +20,8 @@ static akin_status syntax(const struct reader *r, const char *what)
     size_t line = 1;
     for (const char *p = r->start; p < r->at; p++)
         line += *p == '\n';
-    return akin_fail(r->err, AKIN_E_FORMAT, r->path, "not valid JSON: %s (line %zu of this part)", what, line);
+    return akin_fail(r->err, AKIN_E_FORMAT, r->path, "not valid JSON: %s (line %zu of this part)",
+                     what, line);
 }
 
 static void skip_space(struct reader *r)
@@ -258,7 +259,8 @@ akin_status akin_vocab_read(akin_bpe *bpe, akin_span vocab, const char *path, ak
                 goto out;
             }
             if (!read_integer(&r, &id)) {
-                status = akin_fail(err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.*s' has an id that is no integer",
+                status = akin_fail(err, AKIN_E_TOKENIZER, path,
+                                   "vocabulary entry '%.*s' has an id that is no integer",
                                    (int)akin_min(entry.size, 60), entry.data);
                 goto out;
             }
@@ -275,14 +277,16 @@ out:
     return status;
 }
 
-akin_status akin_merge_read(akin_bpe *bpe, akin_span merge, const char *unit, size_t number, const char *path,
-                            akin_error *err)
+akin_status akin_merge_read(akin_bpe *bpe, akin_span merge, const char *unit, size_t number,
+                            const char *path, akin_error *err)
 {
     const char *space = memchr(merge.data, ' ', merge.size);
     size_t left = space != NULL ? (size_t)(space - merge.data) : 0;
     if (space == NULL || memchr(space + 1, ' ', merge.size - left - 1) != NULL)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "%s %zu is not two symbols with a space between", unit, number);
-    return akin_bpe_add_merge(bpe, merge.data, left, space + 1, merge.size - left - 1, unit, number, path, err);
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "%s %zu is not two symbols with a space between", unit, number);
+    return akin_bpe_add_merge(bpe, merge.data, left, space + 1, merge.size - left - 1, unit, number,
+                              path, err);
 }
 
 akin_status akin_merges_read(akin_bpe *bpe, akin_span merges, const char *path, akin_error *err)
@@ -317,10 +321,12 @@ akin_status akin_merges_read(akin_bpe *bpe, akin_span merges, const char *path, 
                 pair = take(&r, ']');
             }
             if (!pair) {
-                status = akin_fail(err, AKIN_E_TOKENIZER, path, "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", number);
+                status = akin_fail(err, AKIN_E_TOKENIZER, path,
+                                   "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", number);
                 goto out;
             }
-            AKIN_TRY(akin_bpe_add_merge(bpe, left.data, left.size, right.data, right.size, "merge", number, path, err));
+            AKIN_TRY(akin_bpe_add_merge(bpe, left.data, left.size, right.data, right.size, "merge",
+                                        number, path, err));
         } while (take(&r, ','));
         if (!take(&r, ']')) {
             status = syntax(&r, "',' or ']' was expected");

@@ -2,7 +2,7 @@
  * vocabulary and merges.
  *
  * Through jansson, which makes a heap object of each of 150,000 strings, CLIP's tokenizer.json takes
- * five times as long to open; the first query of every process would pay that.
+ * 80 ms to open instead of 13; the first query of every process would pay that.
  */
 #ifndef AKIN_TEXT_VOCAB_JSON_H
 #define AKIN_TEXT_VOCAB_JSON_H
@@ -19,7 +19,7 @@ typedef struct akin_span {
 } akin_span;
 
 /* Where model.vocab (an object) and model.merges (an array) stand in a tokenizer.json. False when
- * they do not, or when brackets and strings do not match; the rest of the syntax is not looked at. */
+ * they do not, or when brackets and strings do not match; other syntax is not looked at. */
 bool akin_vocab_find(const char *text, size_t size, akin_span *vocab, akin_span *merges);
 
 /* {"entry": id, ...} into `bpe`. The span must hold just that, in strict JSON: AKIN_E_FORMAT. */
