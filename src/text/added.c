@@ -155,8 +155,8 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
         e->lstrip = t->lstrip;
         e->rstrip = t->rstrip;
     }
-    /* Of two whose normalised forms are equal the first is found, special ones before others; in the
-     * reference it changes from run to run. */
+    /* Of two whose normalised forms are equal the first is found, special ones before others; which
+     * one the reference finds changes from run to run. */
     for (int special = 1; special >= 0; special--)
         for (size_t i = 0; i < added->count; i++)
             if (added->entries[i].special == (special != 0))
