@@ -152,7 +152,7 @@ static void ids_of_every_form_of_folder(void **state)
 
 /* ---- broken files: a good folder, one change, the answer */
 
-/* In `file`, the first `find` becomes `put`. find NULL: put is the whole file, or NULL to remove. */
+/* In `file`, the first `find` becomes `put`. find NULL: put is the file, or NULL to remove it. */
 struct breakage {
     const char *file, *find, *put;
     akin_status status;
