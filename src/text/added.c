@@ -88,7 +88,8 @@ static void sort_patterns(struct akin_added_patterns *patterns)
 }
 
 /* The pattern of an entry, in the set its normalized flag chooses. */
-static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *normalize, akin_error *err)
+static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *normalize,
+                              akin_error *err)
 {
     const struct akin_added_entry *e = &added->entries[entry];
     akin_buffer text;
@@ -104,12 +105,14 @@ static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *
 }
 
 akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_added_token *tokens,
-                             size_t count, akin_normalizer *normalize, const char *path, akin_error *err)
+                             size_t count, akin_normalizer *normalize, const char *path,
+                             akin_error *err)
 {
     akin_status status = AKIN_OK;
     *added = (akin_added){ 0 };
     if (count > AKIN_ADDED_MAX)
-        return akin_fail(err, AKIN_E_LIMIT, path, "%zu added tokens; the limit is %d", count, AKIN_ADDED_MAX);
+        return akin_fail(err, AKIN_E_LIMIT, path, "%zu added tokens; the limit is %d", count,
+                         AKIN_ADDED_MAX);
     size_t room = akin_max(count, 1);
     added->entries = calloc(room, sizeof *added->entries);
     added->raw.list = calloc(room, sizeof *added->raw.list);
@@ -122,8 +125,9 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
     for (size_t i = 0; i < count; i++) {
         const akin_added_token *t = &tokens[i];
         if (t->size > AKIN_ADDED_SIZE_MAX) {
-            status = akin_fail(err, AKIN_E_LIMIT, path, "added token '%.60s...' has %zu bytes; the limit is %d",
-                               t->content, t->size, AKIN_ADDED_SIZE_MAX);
+            status = akin_fail(err, AKIN_E_LIMIT, path,
+                               "added token '%.60s...' has %zu bytes; the limit is %d", t->content,
+                               t->size, AKIN_ADDED_SIZE_MAX);
             goto out;
         }
         struct akin_added_entry *e = find(added, t->content, t->size);
@@ -151,7 +155,8 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
         e->lstrip = t->lstrip;
         e->rstrip = t->rstrip;
     }
-    /* Of two tokens whose normalised forms are equal the first listed is found: special ones first. */
+    /* Of two whose normalised forms are equal the first is found, special ones before others; which
+     * one the reference finds changes from run to run. */
     for (int special = 1; special >= 0; special--)
         for (size_t i = 0; i < added->count; i++)
             if (added->entries[i].special == (special != 0))
@@ -179,8 +184,8 @@ void akin_added_clear(akin_added *added)
 }
 
 /* The first of list[low..high), all longer than `depth`, whose byte there is at least `byte`. */
-static size_t first_from(const struct akin_added_pattern *list, size_t low, size_t high, size_t depth,
-                         unsigned byte)
+static size_t first_from(const struct akin_added_pattern *list, size_t low, size_t high,
+                         size_t depth, unsigned byte)
 {
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -194,11 +199,12 @@ static size_t first_from(const struct akin_added_pattern *list, size_t low, size
 
 /* The longest pattern that text[0..size) begins with, NULL when none. Narrows the sorted list byte
  * by byte: a pattern that ends where the narrowing has come stands first in the range. */
-static const struct akin_added_pattern *longest(const struct akin_added_patterns *patterns, const char *text,
-                                                size_t size)
+static const struct akin_added_pattern *longest(const struct akin_added_patterns *patterns,
+                                                const char *text, size_t size)
 {
     const struct akin_added_pattern *list = patterns->list, *best = NULL;
-    size_t low = patterns->first[(unsigned char)text[0]], high = patterns->first[(unsigned char)text[0] + 1];
+    size_t low = patterns->first[(unsigned char)text[0]],
+           high = patterns->first[(unsigned char)text[0] + 1];
     for (size_t depth = 1; low < high; depth++) {
         if (list[low].size == depth)
             best = &list[low++];
@@ -231,7 +237,8 @@ bool akin_added_next(const akin_added *added, bool normalized, bool skip_special
     if (patterns->count == 0)
         return false;
     while (search->at < size) {
-        const struct akin_added_pattern *p = longest(patterns, text + search->at, size - search->at);
+        const struct akin_added_pattern *p =
+            longest(patterns, text + search->at, size - search->at);
         if (p == NULL) {
             search->at++;
             continue;
@@ -244,7 +251,8 @@ bool akin_added_next(const akin_added *added, bool normalized, bool skip_special
         uint32_t after;
         if (e->single_word &&
             ((start > 0 && akin_is_word(code_point_before(text, start, &ignored))) ||
-             (stop < size && akin_utf8_decode(text + stop, size - stop, &after) != 0 && akin_is_word(after))))
+             (stop < size && akin_utf8_decode(text + stop, size - stop, &after) != 0 &&
+              akin_is_word(after))))
             continue;
         if (e->lstrip) {
             size_t before;

@@ -80,7 +80,8 @@ static size_t entry_slot(const akin_bpe *bpe, const char *token, size_t size, ui
         if (bpe->entry_slots[slot] == 0)
             return slot;
         const struct entry *e = &bpe->entries[bpe->entry_slots[slot] - 1];
-        if (e->hash == hash && e->size == size && memcmp(bpe->text.data + e->start, token, size) == 0)
+        if (e->hash == hash && e->size == size &&
+            memcmp(bpe->text.data + e->start, token, size) == 0)
             return slot;
     }
     return SIZE_MAX;
@@ -99,7 +100,8 @@ static size_t merge_slot(const akin_bpe *bpe, int32_t left, int32_t right)
     return SIZE_MAX;
 }
 
-static const struct merge *find_merge(const akin_bpe *bpe, int32_t left, int32_t right, uint32_t *rank)
+static const struct merge *find_merge(const akin_bpe *bpe, int32_t left, int32_t right,
+                                      uint32_t *rank)
 {
     size_t slot = merge_slot(bpe, left, right);
     if (slot == SIZE_MAX || bpe->merge_slots[slot] == 0)
@@ -120,12 +122,14 @@ static akin_status grow_entries(akin_bpe *bpe, size_t capacity, akin_error *err)
     bpe->entry_slot_count = slots_for(capacity);
     bpe->entry_slots = calloc(bpe->entry_slot_count, sizeof *bpe->entry_slots);
     if (bpe->entry_slots == NULL)
-        return akin_fail_nomem(err, "the vocabulary", bpe->entry_slot_count * sizeof *bpe->entry_slots);
+        return akin_fail_nomem(err, "the vocabulary",
+                               bpe->entry_slot_count * sizeof *bpe->entry_slots);
     for (size_t i = 0; i < bpe->entry_count; i++) {
         const struct entry *e = &entries[i];
         size_t slot = entry_slot(bpe, bpe->text.data + e->start, e->size, e->hash);
         if (slot == SIZE_MAX)
-            return akin_fail(err, AKIN_E_TOKENIZER, NULL, "the vocabulary is made to collide in a hash table");
+            return akin_fail(err, AKIN_E_TOKENIZER, NULL,
+                             "the vocabulary is made to collide in a hash table");
         bpe->entry_slots[slot] = (uint32_t)i + 1;
     }
     return AKIN_OK;
@@ -146,7 +150,8 @@ static akin_status grow_merges(akin_bpe *bpe, size_t capacity, akin_error *err)
     for (size_t i = 0; i < bpe->merge_count; i++) { /* in order: the last of equal pairs stays */
         size_t slot = merge_slot(bpe, merges[i].left, merges[i].right);
         if (slot == SIZE_MAX)
-            return akin_fail(err, AKIN_E_TOKENIZER, NULL, "the merges are made to collide in a hash table");
+            return akin_fail(err, AKIN_E_TOKENIZER, NULL,
+                             "the merges are made to collide in a hash table");
         bpe->merge_slots[slot] = (uint32_t)i + 1;
     }
     return AKIN_OK;
@@ -187,14 +192,16 @@ akin_status akin_bpe_add_token(akin_bpe *bpe, const char *token, size_t size, in
 {
     int shown = (int)akin_min(size, 60);
     if (size > AKIN_SYMBOL_MAX)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.*s...' has %zu bytes; at most %d",
-                         shown, token, size, AKIN_SYMBOL_MAX);
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "vocabulary entry '%.*s...' has %zu bytes; at most %d", shown, token, size,
+                         AKIN_SYMBOL_MAX);
     if (id < 0 || id >= AKIN_VOCABULARY_MAX)
         return akin_fail(err, AKIN_E_TOKENIZER, path,
-                         "vocabulary entry '%.*s' has id %lld; it must lie between 0 and %d", shown, token,
-                         (long long)id, AKIN_VOCABULARY_MAX - 1);
+                         "vocabulary entry '%.*s' has id %lld; it must lie between 0 and %d", shown,
+                         token, (long long)id, AKIN_VOCABULARY_MAX - 1);
     if (bpe->entry_count == AKIN_VOCABULARY_MAX)
-        return akin_fail(err, AKIN_E_LIMIT, path, "more than %d vocabulary entries", AKIN_VOCABULARY_MAX);
+        return akin_fail(err, AKIN_E_LIMIT, path, "more than %d vocabulary entries",
+                         AKIN_VOCABULARY_MAX);
     akin_status status = AKIN_OK;
     if (bpe->entry_count == bpe->entry_capacity)
         status = grow_entries(bpe, akin_min(bpe->entry_capacity * 2, AKIN_VOCABULARY_MAX), err);
@@ -203,9 +210,11 @@ akin_status akin_bpe_add_token(akin_bpe *bpe, const char *token, size_t size, in
     uint32_t hash = hash_bytes(token, size);
     size_t slot = entry_slot(bpe, token, size, hash);
     if (slot == SIZE_MAX)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "the vocabulary is made to collide in a hash table");
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "the vocabulary is made to collide in a hash table");
     if (bpe->entry_slots[slot] != 0)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.*s' is there twice", shown, token);
+        return akin_fail(err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.*s' is there twice",
+                         shown, token);
     size_t start = bpe->text.size;
     status = akin_buffer_add(&bpe->text, token, size, err);
     if (status != AKIN_OK)
@@ -250,13 +259,15 @@ akin_status akin_bpe_seal(akin_bpe *bpe, const char *unknown, const char *path, 
         const struct entry *e = &bpe->entries[i];
         int shown = (int)akin_min(e->size, 60);
         if ((size_t)e->id >= count) {
-            status = akin_fail(err, AKIN_E_TOKENIZER, path,
-                               "vocabulary entry '%.*s' has id %d, but there are only %zu entries: ids must "
-                               "run from 0 without holes",
-                               shown, bpe->text.data + e->start, e->id, count);
+            status = akin_fail(
+                err, AKIN_E_TOKENIZER, path,
+                "vocabulary entry '%.*s' has id %d, but there are only %zu entries: ids must "
+                "run from 0 without holes",
+                shown, bpe->text.data + e->start, e->id, count);
         } else if (owner[e->id] != 0) {
             const struct entry *other = &bpe->entries[owner[e->id] - 1];
-            status = akin_fail(err, AKIN_E_TOKENIZER, path, "vocabulary entries '%.*s' and '%.*s' both have id %d",
+            status = akin_fail(err, AKIN_E_TOKENIZER, path,
+                               "vocabulary entries '%.*s' and '%.*s' both have id %d",
                                (int)akin_min(other->size, 60), bpe->text.data + other->start, shown,
                                bpe->text.data + e->start, e->id);
         } else {
@@ -280,27 +291,32 @@ akin_status akin_bpe_add_merge(akin_bpe *bpe, const char *left, size_t left_size
                                akin_error *err)
 {
     char joined[2 * AKIN_SYMBOL_MAX];
-    struct merge m = { akin_bpe_find(bpe, left, left_size), akin_bpe_find(bpe, right, right_size), -1 };
+    struct merge m = { akin_bpe_find(bpe, left, left_size), akin_bpe_find(bpe, right, right_size),
+                       -1 };
     if (m.left < 0 || m.right < 0)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "%s %zu merges '%.*s', which is not in the vocabulary",
-                         unit, number, (int)akin_min(m.left < 0 ? left_size : right_size, 60),
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "%s %zu merges '%.*s', which is not in the vocabulary", unit, number,
+                         (int)akin_min(m.left < 0 ? left_size : right_size, 60),
                          m.left < 0 ? left : right);
     memcpy(joined, left, left_size);
     memcpy(joined + left_size, right, right_size);
     m.result = akin_bpe_find(bpe, joined, left_size + right_size);
     if (m.result < 0)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "%s %zu makes '%.*s', which is not in the vocabulary", unit,
-                         number, (int)akin_min(left_size + right_size, 60), joined);
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "%s %zu makes '%.*s', which is not in the vocabulary", unit, number,
+                         (int)akin_min(left_size + right_size, 60), joined);
     if (bpe->merge_count == AKIN_VOCABULARY_MAX)
         return akin_fail(err, AKIN_E_LIMIT, path, "more than %d merges", AKIN_VOCABULARY_MAX);
     if (bpe->merge_count == bpe->merge_capacity) {
-        akin_status status = grow_merges(bpe, akin_min(bpe->merge_capacity * 2, AKIN_VOCABULARY_MAX), err);
+        akin_status status =
+            grow_merges(bpe, akin_min(bpe->merge_capacity * 2, AKIN_VOCABULARY_MAX), err);
         if (status != AKIN_OK)
             return status;
     }
     size_t slot = merge_slot(bpe, m.left, m.right);
     if (slot == SIZE_MAX)
-        return akin_fail(err, AKIN_E_TOKENIZER, path, "the merges are made to collide in a hash table");
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "the merges are made to collide in a hash table");
     bpe->merges[bpe->merge_count] = m;
     bpe->merge_slots[slot] = (uint32_t)++bpe->merge_count;
     return AKIN_OK;
@@ -357,7 +373,8 @@ static void push(uint64_t *heap, size_t *count, uint64_t key)
     heap[i] = key;
 }
 
-static void push_pair(const akin_bpe *bpe, akin_bpe_scratch *scratch, size_t *count, uint32_t position)
+static void push_pair(const akin_bpe *bpe, akin_bpe_scratch *scratch, size_t *count,
+                      uint32_t position)
 {
     const struct akin_bpe_symbol *symbols = scratch->symbols;
     uint32_t rank;
@@ -379,8 +396,8 @@ akin_status akin_bpe_encode(const akin_bpe *bpe, akin_bpe_scratch *scratch, cons
             id = bpe->unknown;
         if (id < 0)
             return akin_fail(err, AKIN_E_TOKENIZER, NULL,
-                             "the vocabulary has no symbol for byte 0x%02x%s and no unknown token", byte,
-                             i + 1 == size ? " at the end of a word" : "");
+                             "the vocabulary has no symbol for byte 0x%02x%s and no unknown token",
+                             byte, i + 1 == size ? " at the end of a word" : "");
         symbols[i] = (struct akin_bpe_symbol){ id, i == 0 ? NONE : (uint32_t)i - 1,
                                                i + 1 == size ? NONE : (uint32_t)i + 1 };
     }

@@ -27,11 +27,12 @@ void akin_bpe_free(akin_bpe *bpe); /* takes NULL */
 akin_status akin_bpe_add_token(akin_bpe *bpe, const char *token, size_t size, int64_t id,
                                const char *path, akin_error *err);
 
-/* Checks that the ids are dense, looks up the 512 byte symbols. `unknown` stands for a missing one. */
+/* Checks that the ids are dense and looks up the 512 byte symbols; `unknown` stands in for one that
+ * is missing. */
 akin_status akin_bpe_seal(akin_bpe *bpe, const char *unknown, const char *path, akin_error *err);
 
-/* The next merge. `line` is for messages: "line 17", "merge 17". Of a pair that is named twice the
- * last rank counts, as in the reference. */
+/* The next merge. `unit` and `number` are for messages: "line" 17, "merge" 17. Of a pair that is
+ * named twice the last rank counts, as in the reference. */
 akin_status akin_bpe_add_merge(akin_bpe *bpe, const char *left, size_t left_size, const char *right,
                                size_t right_size, const char *unit, size_t number, const char *path,
                                akin_error *err);

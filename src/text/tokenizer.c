@@ -43,7 +43,8 @@ void akin_tokenizer_close(akin_tokenizer *t)
 int32_t akin_tokenizer_size(const akin_tokenizer *t) { return t->size; }
 int32_t akin_tokenizer_max_length(const akin_tokenizer *t) { return t->max_length; }
 
-akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out, akin_error *err)
+akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
+                                     akin_error *err)
 {
     akin_buffer composed;
     akin_buffer_init(&composed, "a text in NFC", NORMALIZED_MAX);
@@ -115,7 +116,10 @@ static enum kind kind_at(const char *text, size_t size, size_t *length)
 {
     uint32_t c = (unsigned char)text[0];
     *length = c < 0x80 ? 1 : akin_utf8_decode(text, size, &c);
-    return akin_is_letter(c) ? LETTER : akin_is_number(c) ? NUMBER : akin_is_space(c) ? SPACE : OTHER;
+    return akin_is_letter(c)   ? LETTER
+           : akin_is_number(c) ? NUMBER
+           : akin_is_space(c)  ? SPACE
+                               : OTHER;
 }
 
 static bool begins(const char *text, size_t size, const char *with)
@@ -202,19 +206,24 @@ static void reverse(int32_t *ids, size_t count)
     }
 }
 
-akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, size_t size, int32_t max_tokens,
-                                  int32_t *ids, int32_t *count, bool *cut, akin_error *err)
+akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, size_t size,
+                                  int32_t max_tokens, int32_t *ids, int32_t *count, bool *cut,
+                                  akin_error *err)
 {
     size_t offset;
     *count = 0;
     if (max_tokens < 2)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "max_tokens is %d; the start and end tokens need 2", max_tokens);
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "max_tokens is %d; the start and end tokens need 2", max_tokens);
     if (size > TEXT_MAX)
-        return akin_fail(err, AKIN_E_LIMIT, NULL, "text of %zu bytes; the limit is %u", size, TEXT_MAX);
+        return akin_fail(err, AKIN_E_LIMIT, NULL, "text of %zu bytes; the limit is %u", size,
+                         TEXT_MAX);
     if (!akin_utf8_valid(text, size, &offset))
         return akin_fail(err, AKIN_E_UTF8, NULL, "text is not UTF-8 at byte %zu", offset);
 
-    struct encoding e = { .tokenizer = t, .ids = ids + 1, .room = (size_t)max_tokens - 2, .err = err };
+    struct encoding e = {
+        .tokenizer = t, .ids = ids + 1, .room = (size_t)max_tokens - 2, .err = err
+    };
     akin_buffer_init(&e.normalized, "a normalised text", NORMALIZED_MAX);
     akin_status status = AKIN_OK;
     akin_added_search search = { .text = text, .size = size };

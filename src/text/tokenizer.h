@@ -29,8 +29,9 @@ int32_t akin_tokenizer_max_length(const akin_tokenizer *tokenizer);
 /* Tokenises text[0..size), start and end tokens included, cut as the reference cuts: at most
  * max_tokens (>= 2) ids, the end token last. ids has room for max_tokens; *count gets how many were
  * written, *cut (may be NULL) whether something was left out. Never pads.
- * AKIN_E_UTF8 with the byte offset when text is not UTF-8; AKIN_E_LIMIT past 16 MiB. Time is at most
- * n log n in the size, for hostile text too. */
+ * AKIN_E_UTF8 with the byte offset when text is not UTF-8; AKIN_E_LIMIT past 16 MiB;
+ * AKIN_E_TOKENIZER when the vocabulary lacks a byte of the text and its unknown token. Time is at
+ * most n log n in the size, for hostile text too; memory at most 64 bytes a byte of text. */
 akin_status akin_tokenizer_encode(const akin_tokenizer *tokenizer, const char *text, size_t size,
                                   int32_t max_tokens, int32_t *ids, int32_t *count, bool *cut,
                                   akin_error *err);

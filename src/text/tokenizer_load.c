@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tokenizer_parts.h"
+#include "vocab_json.h"
 
 #define FILE_MAX (16u << 20)
 
@@ -36,7 +37,10 @@ struct loader {
     akin_error *err;
     const char *folder;
     char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
-    json_t *config, *map, *added, *tokenizer, *vocab; /* NULL when the file is not there */
+    json_t *config, *map, *added, *tokenizer; /* NULL when the file is not there */
+    akin_buffer text;                         /* of tokenizer.json or vocab.json */
+    bool has_vocab;
+    akin_span vocab, merges; /* in text; .data NULL: not found */
     struct token_list listed;                         /* added tokens, by id */
     struct token_list named;
     struct token_list extra;
@@ -44,25 +48,71 @@ struct loader {
     const char *unknown;
 };
 
-/* Reads a JSON object; a file that is not there leaves *out NULL. Not akin_json_read: transformers
- * writes "no limit" as the integer 1000000000000000019884624838656, which must be read as a real. */
-static akin_status read_json(const char *path, json_t **out, akin_error *err)
+/* Parses a JSON object. Not akin_json_parse: transformers writes "no limit" as the integer
+ * 1000000000000000019884624838656, which must be read as a real. */
+static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
+                         akin_error *err)
 {
-    akin_buffer text;
-    akin_status status = akin_file_read(path, "tokenizer file", FILE_MAX, &text, err);
-    if (status != AKIN_OK)
-        return status == AKIN_E_NOT_FOUND ? AKIN_OK : status;
     json_error_t why;
-    *out = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-    akin_buffer_clear(&text);
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
     if (*out == NULL && json_error_code(&why) == json_error_out_of_memory)
         return akin_fail_nomem(err, "JSON", 0);
     if (*out == NULL)
-        return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d", why.text, why.line,
-                         why.column);
+        return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d",
+                         why.text, why.line, why.column);
     if (!json_is_object(*out))
         return akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
     return AKIN_OK;
+}
+
+/* Reads a file; *found is false, and nothing else happens, when it is not there. */
+static akin_status read_file(const char *path, akin_buffer *text, bool *found, akin_error *err)
+{
+    akin_status status = akin_file_read(path, "tokenizer file", FILE_MAX, text, err);
+    *found = status == AKIN_OK;
+    return status == AKIN_E_NOT_FOUND ? AKIN_OK : status;
+}
+
+/* A JSON file that need not be there: then *out stays NULL. */
+static akin_status read_json(const char *path, json_t **out, akin_error *err)
+{
+    akin_buffer text;
+    bool found;
+    akin_status status = read_file(path, &text, &found, err);
+    if (found) {
+        status = parse(text.data, text.size, path, out, err);
+        akin_buffer_clear(&text);
+    }
+    return status;
+}
+
+/* tokenizer.json without its vocabulary and merges goes through jansson; these stay in l->text. */
+static akin_status read_tokenizer_json(struct loader *l)
+{
+    bool found;
+    akin_status status = read_file(l->tokenizer_path, &l->text, &found, l->err);
+    if (!found)
+        return status;
+    akin_buffer rest;
+    akin_buffer_init(&rest, "tokenizer.json", FILE_MAX);
+    const char *text = l->text.data, *end = text + l->text.size;
+    if (akin_vocab_find(text, l->text.size, &l->vocab, &l->merges)) {
+        bool swapped = l->merges.data < l->vocab.data;
+        akin_span first = swapped ? l->merges : l->vocab, second = swapped ? l->vocab : l->merges;
+        const char *between = first.data + first.size, *after = second.data + second.size;
+        AKIN_TRY(akin_buffer_add(&rest, text, (size_t)(first.data - text), l->err));
+        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "[]" : "{}", l->err));
+        AKIN_TRY(akin_buffer_add(&rest, between, (size_t)(second.data - between), l->err));
+        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "{}" : "[]", l->err));
+        AKIN_TRY(akin_buffer_add(&rest, after, (size_t)(end - after), l->err));
+        status = parse(rest.data, rest.size, l->tokenizer_path, &l->tokenizer, l->err);
+    }
+    /* Parts not found, or an error that should name the line of the whole file. */
+    if (l->tokenizer == NULL)
+        status = parse(text, l->text.size, l->tokenizer_path, &l->tokenizer, l->err);
+out:
+    akin_buffer_clear(&rest);
+    return status;
 }
 
 static akin_status refuse(struct loader *l, const char *path, const char *what)
@@ -104,16 +154,18 @@ static akin_status check_model(struct loader *l, const json_t *model)
     if (!json_is_object(model))
         return refuse(l, path, "field 'model' must be an object");
     if (!absent(model, "type") && !is(model, "BPE"))
-        return akin_fail(l->err, AKIN_E_TOKENIZER, path, "model of type %s; akin reads CLIP's, which is BPE",
-                         type_of(model));
+        return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                         "model of type %s; akin reads CLIP's, which is BPE", type_of(model));
     if (!text_is(model, "end_of_word_suffix", "</w>"))
         return refuse(l, path, "BPE without end_of_word_suffix \"</w>\": not CLIP's tokenizer");
-    if (!absent(model, "continuing_subword_prefix") && !text_is(model, "continuing_subword_prefix", ""))
+    if (!absent(model, "continuing_subword_prefix") &&
+        !text_is(model, "continuing_subword_prefix", ""))
         return refuse(l, path, "BPE with a continuing_subword_prefix: not CLIP's tokenizer");
     static const char *const off[] = { "dropout", "fuse_unk", "byte_fallback", "ignore_merges" };
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
         if (!is_false_or_absent(model, off[i]))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "BPE with %s: not CLIP's tokenizer", off[i]);
+            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "BPE with %s: not CLIP's tokenizer",
+                             off[i]);
     return AKIN_OK;
 }
 
@@ -122,8 +174,9 @@ static akin_status check_normalizer(struct loader *l, const json_t *normalizer)
 {
     const json_t *list = json_object_get(normalizer, "normalizers");
     const json_t *replace = json_array_get(list, 1);
-    if (is(normalizer, "Sequence") && json_array_size(list) == 3 && is(json_array_get(list, 0), "NFC") &&
-        is(replace, "Replace") && text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
+    if (is(normalizer, "Sequence") && json_array_size(list) == 3 &&
+        is(json_array_get(list, 0), "NFC") && is(replace, "Replace") &&
+        text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
         text_is(replace, "content", " ") && is(json_array_get(list, 2), "Lowercase"))
         return AKIN_OK;
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -132,9 +185,10 @@ static akin_status check_normalizer(struct loader *l, const json_t *normalizer)
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "normalizer %s; CLIP's are NFC, Replace and Lowercase", type_of(part));
     }
-    return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                     "normalizer %s; CLIP's is a Sequence of NFC, Replace (\\s+ by a space) and Lowercase",
-                     type_of(normalizer));
+    return akin_fail(
+        l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
+        "normalizer %s; CLIP's is a Sequence of NFC, Replace (\\s+ by a space) and Lowercase",
+        type_of(normalizer));
 }
 
 /* CLIP's pattern without and with the literals; transformers 5 builds the second whatever the file
@@ -158,7 +212,8 @@ static akin_status check_pre_tokenizer(struct loader *l, const json_t *pre)
     const json_t *split = json_array_get(list, 0), *bytes = json_array_get(list, 1);
     if (!is(pre, "Sequence"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                         "pre-tokenizer %s; CLIP's is a Sequence of Split and ByteLevel", type_of(pre));
+                         "pre-tokenizer %s; CLIP's is a Sequence of Split and ByteLevel",
+                         type_of(pre));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *part = json_array_get(list, i);
         if (!is(part, "Split") && !is(part, "ByteLevel"))
@@ -166,66 +221,29 @@ static akin_status check_pre_tokenizer(struct loader *l, const json_t *pre)
                              "pre-tokenizer %s; CLIP's are Split and ByteLevel", type_of(part));
     }
     if (json_array_size(list) != 2 || !is(split, "Split") || !is(bytes, "ByteLevel"))
-        return refuse(l, l->tokenizer_path, "pre-tokenizers other than CLIP's Split, then ByteLevel");
-    if (!is_clip_pattern(json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
+        return refuse(l, l->tokenizer_path,
+                      "pre-tokenizers other than CLIP's Split, then ByteLevel");
+    if (!is_clip_pattern(
+            json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
         !text_is(split, "behavior", "Removed") || !json_is_true(json_object_get(split, "invert")))
         return refuse(l, l->tokenizer_path, "pre-tokenizer Split with another pattern than CLIP's");
-    if (!is_false_or_absent(bytes, "add_prefix_space") || json_is_false(json_object_get(bytes, "use_regex")))
-        return refuse(l, l->tokenizer_path, "pre-tokenizer ByteLevel with other options than CLIP's");
+    if (!is_false_or_absent(bytes, "add_prefix_space") ||
+        json_is_false(json_object_get(bytes, "use_regex")))
+        return refuse(l, l->tokenizer_path,
+                      "pre-tokenizer ByteLevel with other options than CLIP's");
     return AKIN_OK;
 }
 
 /* ---- vocabulary and merges */
 
-static akin_status load_vocabulary(struct loader *l, json_t *vocab, const char *path, size_t merges)
+static akin_status load_vocabulary(struct loader *l, akin_span vocab, const char *path)
 {
-    akin_status status = AKIN_OK;
-    if (!json_is_object(vocab))
-        return refuse(l, path, "the vocabulary must be an object of entries and ids");
-    AKIN_TRY(akin_bpe_new(&l->t->bpe, json_object_size(vocab), merges, l->err));
-    const char *entry;
-    json_t *id;
-    json_object_foreach(vocab, entry, id) {
-        double value = json_number_value(id);
-        if (!json_is_number(id) || value != value || value < -1e15 || value > 1e15 || value != (double)(int64_t)value)
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "vocabulary entry '%.60s' has an id that is no integer",
-                             entry);
-        AKIN_TRY(akin_bpe_add_token(l->t->bpe, entry, strlen(entry), (int64_t)value, path, l->err));
-    }
+    /* CLIP's file has 17 bytes an entry. A wrong guess only costs growing. */
+    size_t entries = vocab.size / 17 + 1;
+    akin_status status;
+    AKIN_TRY(akin_bpe_new(&l->t->bpe, entries, entries, l->err));
+    AKIN_TRY(akin_vocab_read(l->t->bpe, vocab, path, l->err));
     AKIN_TRY(akin_bpe_seal(l->t->bpe, l->unknown, path, l->err));
-out:
-    return status;
-}
-
-/* "left right", one space. */
-static akin_status add_merge_text(struct loader *l, const char *text, size_t size, const char *unit,
-                                  size_t number, const char *path)
-{
-    const char *space = memchr(text, ' ', size);
-    if (space == NULL || memchr(space + 1, ' ', size - (size_t)(space + 1 - text)) != NULL)
-        return akin_fail(l->err, AKIN_E_TOKENIZER, path, "%s %zu is not two symbols with a space between", unit,
-                         number);
-    size_t left = (size_t)(space - text);
-    return akin_bpe_add_merge(l->t->bpe, text, left, space + 1, size - left - 1, unit, number, path, l->err);
-}
-
-static akin_status load_merges_array(struct loader *l, const json_t *merges)
-{
-    akin_status status = AKIN_OK;
-    const char *path = l->tokenizer_path;
-    for (size_t i = 0; i < json_array_size(merges); i++) {
-        const json_t *merge = json_array_get(merges, i);
-        const json_t *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
-        if (json_is_string(merge)) {
-            AKIN_TRY(add_merge_text(l, json_string_value(merge), json_string_length(merge), "merge", i + 1, path));
-        } else if (json_array_size(merge) == 2 && json_is_string(left) && json_is_string(right)) {
-            AKIN_TRY(akin_bpe_add_merge(l->t->bpe, json_string_value(left), json_string_length(left),
-                                        json_string_value(right), json_string_length(right), "merge", i + 1, path,
-                                        l->err));
-        } else {
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", i + 1);
-        }
-    }
 out:
     return status;
 }
@@ -245,7 +263,8 @@ static akin_status load_merges_text(struct loader *l, const akin_buffer *text)
             size--;
         if (size >= 8 && memcmp(line, "#version", 8) == 0)
             continue;
-        AKIN_TRY(add_merge_text(l, line, size, "line", number, path));
+        AKIN_TRY(
+            akin_merge_read(l->t->bpe, (akin_span){ line, size }, "line", number, path, l->err));
         merges++;
     }
     if (merges == 0)
@@ -261,11 +280,15 @@ static akin_status load_tokenizer_json(struct loader *l)
     AKIN_TRY(check_model(l, model));
     AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
     AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
-    json_t *merges = json_object_get(model, "merges");
-    if (!json_is_array(merges))
+    if (!json_is_object(json_object_get(model, "vocab")))
+        return refuse(l, l->tokenizer_path,
+                      "field 'model.vocab' must be an object of entries and ids");
+    if (!json_is_array(json_object_get(model, "merges")))
         return refuse(l, l->tokenizer_path, "field 'model.merges' must be an array");
-    AKIN_TRY(load_vocabulary(l, json_object_get(model, "vocab"), l->tokenizer_path, json_array_size(merges)));
-    AKIN_TRY(load_merges_array(l, merges));
+    if (l->vocab.data == NULL) /* "\u0076ocab" */
+        return refuse(l, l->tokenizer_path, "the keys of 'model' must be written without escapes");
+    AKIN_TRY(load_vocabulary(l, l->vocab, l->tokenizer_path));
+    AKIN_TRY(akin_merges_read(l->t->bpe, l->merges, l->tokenizer_path, l->err));
 out:
     return status;
 }
@@ -275,10 +298,11 @@ static akin_status load_vocab_and_merges(struct loader *l)
     akin_buffer merges;
     akin_status status = akin_file_read(l->merges_path, "merges file", FILE_MAX, &merges, l->err);
     if (status == AKIN_E_NOT_FOUND)
-        return akin_fail(l->err, AKIN_E_NOT_FOUND, l->merges_path, "vocab.json needs merges.txt beside it");
+        return akin_fail(l->err, AKIN_E_NOT_FOUND, l->merges_path,
+                         "vocab.json needs merges.txt beside it");
     if (status != AKIN_OK)
         return status;
-    AKIN_TRY(load_vocabulary(l, l->vocab, l->vocab_path, json_object_size(l->vocab)));
+    AKIN_TRY(load_vocabulary(l, (akin_span){ l->text.data, l->text.size }, l->vocab_path));
     AKIN_TRY(load_merges_text(l, &merges));
 out:
     akin_buffer_clear(&merges);
@@ -302,8 +326,8 @@ static akin_status list_add(struct token_list *list, const struct named *item, a
 }
 
 /* A token from a string (special) or from an object {"content": ..., flags}. */
-static akin_status read_token(struct loader *l, const json_t *json, const char *path, const char *where,
-                              struct named *out)
+static akin_status read_token(struct loader *l, const json_t *json, const char *path,
+                              const char *where, struct named *out)
 {
     akin_status status = AKIN_OK;
     *out = (struct named){ .key = where, .normalized = -1 };
@@ -361,7 +385,8 @@ struct by_id_list {
     size_t count, capacity;
 };
 
-static akin_status by_id_put(struct loader *l, struct by_id_list *list, int64_t id, const struct named *token)
+static akin_status by_id_put(struct loader *l, struct by_id_list *list, int64_t id,
+                             const struct named *token)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].id == id) {
@@ -370,7 +395,8 @@ static akin_status by_id_put(struct loader *l, struct by_id_list *list, int64_t 
         }
     }
     if (list->count == AKIN_ADDED_MAX)
-        return akin_fail(l->err, AKIN_E_LIMIT, l->folder, "more than %d added tokens", AKIN_ADDED_MAX);
+        return akin_fail(l->err, AKIN_E_LIMIT, l->folder, "more than %d added tokens",
+                         AKIN_ADDED_MAX);
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
         struct by_id *items = realloc(list->items, capacity * sizeof *items);
@@ -383,14 +409,15 @@ static akin_status by_id_put(struct loader *l, struct by_id_list *list, int64_t 
     return AKIN_OK;
 }
 
-static akin_status id_value(struct loader *l, const json_t *json, const char *path, const char *content,
-                            int64_t *out)
+static akin_status id_value(struct loader *l, const json_t *json, const char *path,
+                            const char *content, int64_t *out)
 {
     double value = json_number_value(json);
-    if (!json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) || value != (double)(int64_t)value)
+    if (!json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
+        value != (double)(int64_t)value)
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                         "the id of added token '%.60s' must be an integer between 0 and %d", content,
-                         AKIN_VOCABULARY_MAX - 1);
+                         "the id of added token '%.60s' must be an integer between 0 and %d",
+                         content, AKIN_VOCABULARY_MAX - 1);
     *out = (int64_t)value;
     return AKIN_OK;
 }
@@ -413,7 +440,8 @@ static akin_status list_decoder(struct loader *l, const json_t *decoder, struct 
                              "field 'added_tokens_decoder': '%.60s' is no id between 0 and %d", key,
                              AKIN_VOCABULARY_MAX - 1);
         if (!json_is_object(value))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "field 'added_tokens_decoder.%s' must be an object", key);
+            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                             "field 'added_tokens_decoder.%s' must be an object", key);
         AKIN_TRY(read_token(l, value, path, "added_tokens_decoder", &token));
         AKIN_TRY(by_id_put(l, list, id, &token));
     }
@@ -436,7 +464,8 @@ static akin_status list_added_json(struct loader *l, struct by_id_list *list)
         token.token.special = !l->extra_is_late && contains(&l->extra, &token.token);
         for (size_t i = 0; i < l->named.count; i++) {
             const struct named *n = &l->named.items[i];
-            token.token.special |= n->standard && n->from_file && same_content(&n->token, &token.token);
+            token.token.special |= n->standard && n->from_file &&
+                                   same_content(&n->token, &token.token);
         }
         token.normalized = !token.token.special;
         AKIN_TRY(by_id_put(l, list, id, &token));
@@ -457,9 +486,11 @@ static akin_status list_tokenizer_json(struct loader *l, struct by_id_list *list
         struct named token;
         int64_t id = 0;
         if (!json_is_object(item))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path, "added_tokens[%zu] must be an object", i);
+            return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
+                             "added_tokens[%zu] must be an object", i);
         AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
-        AKIN_TRY(id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
+        AKIN_TRY(
+            id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
         AKIN_TRY(by_id_put(l, list, id, &token));
     }
 out:
@@ -473,8 +504,8 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Sets (or adds) a named token. */
-static akin_status set_named(struct loader *l, const char *key, const json_t *value, const char *path,
-                             bool special)
+static akin_status set_named(struct loader *l, const char *key, const json_t *value,
+                             const char *path, bool special)
 {
     struct named token;
     akin_status status = read_token(l, value, path, key, &token);
@@ -506,14 +537,17 @@ static akin_status read_named(struct loader *l, const json_t *file, const char *
             static const char *const needed[] = { "bos_token", "eos_token", "unk_token" };
             for (size_t i = 0; i < 3; i++)
                 if (strcmp(key, needed[i]) == 0)
-                    return akin_fail(l->err, AKIN_E_TOKENIZER, path, "field '%s' is null; CLIP needs this token", key);
+                    return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                                     "field '%s' is null; CLIP needs this token", key);
             for (size_t i = 0; i < l->named.count; i++)
                 if (strcmp(l->named.items[i].key, key) == 0)
                     l->named.items[i].token.size = 0;
             continue;
         }
-        if (!json_is_string(value) && !(json_is_object(value) && (is_map || text_is(value, "__type", "AddedToken"))))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "field '%s' is neither a string nor an AddedToken", key);
+        if (!json_is_string(value) &&
+            !(json_is_object(value) && (is_map || text_is(value, "__type", "AddedToken"))))
+            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                             "field '%s' is neither a string nor an AddedToken", key);
         AKIN_TRY(set_named(l, key, value, path, is_map));
     }
 out:
@@ -527,9 +561,11 @@ static akin_status read_extra(struct loader *l, const json_t *extra, const char 
     for (size_t i = 0; i < json_array_size(extra); i++) {
         const json_t *item = json_array_get(extra, i);
         struct named token;
-        if (!json_is_string(item) && !(json_is_object(item) && (is_map || text_is(item, "__type", "AddedToken"))))
+        if (!json_is_string(item) &&
+            !(json_is_object(item) && (is_map || text_is(item, "__type", "AddedToken"))))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "special token %zu of the list is neither a string nor an AddedToken", i);
+                             "special token %zu of the list is neither a string nor an AddedToken",
+                             i);
         AKIN_TRY(read_token(l, item, path, "a special token of the list", &token));
         token.token.special |= is_map;
         AKIN_TRY(list_add(&l->extra, &token, l->err));
@@ -538,7 +574,8 @@ static akin_status read_extra(struct loader *l, const json_t *extra, const char 
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)extra, key, value) {
         if (!json_is_string(value))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path, "special token '%.60s' is not a string", key);
+            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                             "special token '%.60s' is not a string", key);
         AKIN_TRY(set_named(l, key, value, path, false));
     }
 out:
@@ -561,7 +598,9 @@ static akin_status read_special_tokens(struct loader *l, bool with_map)
     };
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < sizeof standard / sizeof *standard; i++) {
-        struct named token = { .key = standard[i].key, .normalized = -1, .is_string = true, .standard = true };
+        struct named token = {
+            .key = standard[i].key, .normalized = -1, .is_string = true, .standard = true
+        };
         token.token.special = true;
         token.token.content = standard[i].content != NULL ? standard[i].content : "";
         token.token.size = strlen(token.token.content);
@@ -599,12 +638,14 @@ static bool same_token(const struct named *a, const struct named *b)
 {
     if (a->is_string != b->is_string || !same_content(&a->token, &b->token))
         return false;
-    return a->is_string || (a->normalized == b->normalized && a->token.special == b->token.special &&
-                            a->token.single_word == b->token.single_word && a->token.lstrip == b->token.lstrip &&
-                            a->token.rstrip == b->token.rstrip);
+    return a->is_string ||
+           (a->normalized == b->normalized && a->token.special == b->token.special &&
+            a->token.single_word == b->token.single_word && a->token.lstrip == b->token.lstrip &&
+            a->token.rstrip == b->token.rstrip);
 }
 
-static akin_status append_missing(struct loader *l, struct token_list *all, const struct token_list *from)
+static akin_status append_missing(struct loader *l, struct token_list *all,
+                                  const struct token_list *from)
 {
     for (size_t i = 0; i < from->count; i++) {
         const struct named *token = &from->items[i];
@@ -645,7 +686,8 @@ static akin_status build_added(struct loader *l)
         tokens[count++] = item->token;
     }
     const char *path = l->tokenizer != NULL ? l->tokenizer_path : l->vocab_path;
-    AKIN_TRY(akin_added_build(&l->t->added, l->t->bpe, tokens, count, akin_tokenizer_normalize, path, l->err));
+    AKIN_TRY(akin_added_build(&l->t->added, l->t->bpe, tokens, count, akin_tokenizer_normalize,
+                              path, l->err));
     const akin_added_token *bos = named_token(l, "bos_token"), *eos = named_token(l, "eos_token");
     l->t->start = akin_added_find(&l->t->added, bos->content, bos->size);
     l->t->end = akin_added_find(&l->t->added, eos->content, eos->size);
@@ -690,9 +732,11 @@ static akin_status read_options(struct loader *l)
     if (side == NULL && text_is(truncation, "direction", "Left"))
         side = "left";
     if (side != NULL && strcmp(side, "left") != 0 && strcmp(side, "right") != 0)
-        return akin_fail(l->err, AKIN_E_CONFIG, path, "field 'truncation_side' is '%.60s'; left or right", side);
+        return akin_fail(l->err, AKIN_E_CONFIG, path,
+                         "field 'truncation_side' is '%.60s'; left or right", side);
     l->t->truncate_left = side != NULL && strcmp(side, "left") == 0;
-    AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens", &l->t->split_special_tokens, l->err));
+    AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens",
+                            &l->t->split_special_tokens, l->err));
     double length = 0;
     if (!absent(l->config, "max_len"))
         AKIN_TRY(akin_json_number(l->config, path, NULL, "max_len", &length, l->err));
@@ -703,7 +747,8 @@ static akin_status read_options(struct loader *l)
     for (size_t i = 0; i < json_array_size(versions); i++) {
         const char *name = json_string_value(json_array_get(versions, i));
         if (name == NULL || strcmp(name, "tokenizer.json") != 0)
-            return refuse(l, path, "field 'fast_tokenizer_files' names other files than tokenizer.json");
+            return refuse(l, path,
+                          "field 'fast_tokenizer_files' names other files than tokenizer.json");
     }
 out:
     return status;
@@ -711,14 +756,15 @@ out:
 
 static void loader_clear(struct loader *l)
 {
-    char *paths[] = { l->config_path, l->map_path, l->added_path, l->tokenizer_path, l->vocab_path, l->merges_path };
+    char *paths[] = { l->config_path,    l->map_path,   l->added_path,
+                      l->tokenizer_path, l->vocab_path, l->merges_path };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         free(paths[i]);
     json_decref(l->config);
     json_decref(l->map);
     json_decref(l->added);
     json_decref(l->tokenizer);
-    json_decref(l->vocab);
+    akin_buffer_clear(&l->text);
     free(l->listed.items);
     free(l->named.items);
     free(l->extra.items);
@@ -728,6 +774,7 @@ akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_erro
 {
     akin_status status = AKIN_OK;
     struct loader l = { .t = t, .err = err, .folder = folder };
+    akin_buffer_init(&l.text, "tokenizer file", FILE_MAX);
     struct { const char *name; char **path; } files[] = {
         { "tokenizer_config.json", &l.config_path }, { "special_tokens_map.json", &l.map_path },
         { "added_tokens.json", &l.added_path },      { "tokenizer.json", &l.tokenizer_path },
@@ -739,16 +786,17 @@ akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_erro
             goto out;
         }
     }
-    AKIN_TRY(read_json(l.tokenizer_path, &l.tokenizer, err));
+    AKIN_TRY(read_tokenizer_json(&l));
     if (l.tokenizer == NULL)
-        AKIN_TRY(read_json(l.vocab_path, &l.vocab, err));
-    if (l.tokenizer == NULL && l.vocab == NULL) {
-        status = akin_fail(err, AKIN_E_NOT_FOUND, folder,
-                           "no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt");
+        AKIN_TRY(read_file(l.vocab_path, &l.text, &l.has_vocab, err));
+    if (l.tokenizer == NULL && !l.has_vocab) {
+        status =
+            akin_fail(err, AKIN_E_NOT_FOUND, folder,
+                      "no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt");
         goto out;
     }
     AKIN_TRY(read_json(l.config_path, &l.config, err));
-    /* added_tokens_decoder is the newer form: where it is, the two older files are not looked at. */
+    /* added_tokens_decoder is the newer form: where it is, the two older files do not count. */
     bool older = json_object_get(l.config, "added_tokens_decoder") == NULL;
     if (older) {
         AKIN_TRY(read_json(l.map_path, &l.map, err));

@@ -16,10 +16,11 @@ struct akin_tokenizer {
     bool split_special_tokens;  /* literals of special tokens are text */
 };
 
-/* Fills in a zeroed tokenizer from a folder; what is there after an error is freed by the caller. */
+/* Fills in a zeroed tokenizer from a folder. After an error the caller frees what is there. */
 akin_status akin_tokenizer_load(akin_tokenizer *tokenizer, const char *folder, akin_error *err);
 
 /* The normaliser: NFC, runs of white space to one space, lower case. Appends. */
-akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out, akin_error *err);
+akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
+                                     akin_error *err);
 
 #endif

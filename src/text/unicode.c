@@ -19,10 +19,14 @@ static size_t record_of(uint32_t c)
 {
     if (c > 0x10ffff)
         return 0;
-    return unicode_second[unicode_first[c / UNICODE_BLOCK] * (size_t)UNICODE_BLOCK + c % UNICODE_BLOCK];
+    return unicode_second[unicode_first[c / UNICODE_BLOCK] * (size_t)UNICODE_BLOCK +
+                          c % UNICODE_BLOCK];
 }
 
-static bool has(uint32_t c, unsigned flag) { return (unicode_records[record_of(c)].flags & flag) != 0; }
+static bool has(uint32_t c, unsigned flag)
+{
+    return (unicode_records[record_of(c)].flags & flag) != 0;
+}
 
 bool akin_is_letter(uint32_t c) { return has(c, UNICODE_LETTER); }
 bool akin_is_number(uint32_t c) { return has(c, UNICODE_NUMBER); }
@@ -211,7 +215,8 @@ akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error
     size_t plain = 0, last = 0;
     for (size_t i = 0; i < size;) {
         uint32_t c;
-        size_t length = (unsigned char)text[i] < 0x80 ? 1 : akin_utf8_decode(text + i, size - i, &c);
+        size_t length = (unsigned char)text[i] < 0x80 ? 1
+                                                      : akin_utf8_decode(text + i, size - i, &c);
         if (length == 1)
             c = (unsigned char)text[i];
         if (c < 0x300 || !has(c, UNICODE_LOOSE)) { /* nothing below U+0300 is loose */

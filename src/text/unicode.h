@@ -1,7 +1,7 @@
 /* unicode.h - code point classes, lower case and NFC, exactly as the reference tokenizer has them.
  *
  * Reference: tokenizers 0.23.3, by running it (tools/oracle/unicode.py). It mixes Unicode versions:
- * classes are those of Unicode 16, lower case of 17, NFC of 12. No system library agrees with it on
+ * classes are those of Unicode 16, lower case of 17, NFC of 9. No system library agrees with it on
  * every code point, so the tables are our own.
  */
 #ifndef AKIN_TEXT_UNICODE_H

@@ -56,7 +56,8 @@ static void unescape(const char *from, akin_buffer *out)
 }
 
 /* One line of a golden file: "77+ :text id id ...". */
-static void check_line(const akin_tokenizer *t, const char *line, int32_t start, int32_t end, akin_buffer *text)
+static void check_line(const akin_tokenizer *t, const char *line, int32_t start, int32_t end,
+                       akin_buffer *text)
 {
     int32_t ids[IDS_MAX], count;
     bool cut = false;
@@ -67,7 +68,8 @@ static void check_line(const akin_tokenizer *t, const char *line, int32_t start,
     at = strchr(at, ' ') + 1;
     unescape(at, text);
     assert_true(max >= 2 && max <= IDS_MAX);
-    if (akin_tokenizer_encode(t, text->data, text->size, (int32_t)max, ids, &count, &cut, &err) != AKIN_OK)
+    if (akin_tokenizer_encode(t, text->data, text->size, (int32_t)max, ids, &count, &cut, &err) !=
+        AKIN_OK)
         fail_msg("%.200s: %s", line, err.message);
     int32_t k = 1;
     for (at += strcspn(at, " "); *at == ' '; k++) {
@@ -97,7 +99,8 @@ static void ids_of_the_real_vocabulary(void **state)
     akin_buffer text;
     akin_buffer_init(&text, "text", 1 << 20);
     size_t cases = 0;
-    for (char *line = strtok_r(golden, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(golden, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         if (*line == '#')
             continue;
         check_line(clip, line, 49406, 49407, &text);
@@ -117,21 +120,23 @@ static void ids_of_every_form_of_folder(void **state)
     akin_tokenizer *t = NULL;
     size_t folders = 0, cases = 0;
     int start = 0, end = 0;
-    for (char *line = strtok_r(golden, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(golden, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         if (*line == '#')
             continue;
         if (*line == '@') {
             char name[100], path[200];
             int size, limit;
             akin_error err;
-            assert_int_equal(sscanf(line, "@ %99s %d %d %d %d", name, &start, &end, &size, &limit), 5);
+            assert_int_equal(sscanf(line, "@ %99s %d %d %d %d", name, &start, &end, &size, &limit),
+                             5);
             snprintf(path, sizeof path, GOLDEN "tokenizers/%s", name);
             akin_tokenizer_close(t);
             if (akin_tokenizer_open(&t, path, &err) != AKIN_OK)
                 fail_msg("%s: %s: %s", path, err.path, err.message);
             if (akin_tokenizer_size(t) != size || akin_tokenizer_max_length(t) != limit)
-                fail_msg("%s: size %d, not %d; max_length %d, not %d", name, akin_tokenizer_size(t), size,
-                         akin_tokenizer_max_length(t), limit);
+                fail_msg("%s: size %d, not %d; max_length %d, not %d", name, akin_tokenizer_size(t),
+                         size, akin_tokenizer_max_length(t), limit);
             print_message("  %s\n", name);
             folders++;
             continue;
@@ -147,7 +152,7 @@ static void ids_of_every_form_of_folder(void **state)
 
 /* ---- broken files: a good folder, one change, the answer */
 
-/* In `file`, the first `find` becomes `put`; find NULL: put is the whole file; put NULL: removed. */
+/* In `file`, the first `find` becomes `put`. find NULL: put is the file, or NULL to remove it. */
 struct breakage {
     const char *file, *find, *put;
     akin_status status;
@@ -163,37 +168,50 @@ static const struct breakage broken_json[] = {
     { "tokenizer.json", "1.0", "\xff", AKIN_E_FORMAT, "not valid JSON" },
     { "tokenizer.json", "\"BPE\"", "\"WordPiece\"", AKIN_E_TOKENIZER, "model of type WordPiece" },
     { "tokenizer.json", "\"BPE\"", "\"Unigram\"", AKIN_E_TOKENIZER, "model of type Unigram" },
-    { "tokenizer.json", "\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null", AKIN_E_TOKENIZER,
-      "end_of_word_suffix" },
-    { "tokenizer.json", "\"continuing_subword_prefix\":\"\"", "\"continuing_subword_prefix\":\"##\"", AKIN_E_TOKENIZER,
-      "continuing_subword_prefix" },
-    { "tokenizer.json", "\"fuse_unk\":false", "\"fuse_unk\":true", AKIN_E_TOKENIZER, "BPE with fuse_unk" },
-    { "tokenizer.json", "\"byte_fallback\":false", "\"byte_fallback\":true", AKIN_E_TOKENIZER, "BPE with byte_fallback" },
-    { "tokenizer.json", "\"dropout\":null", "\"dropout\":0.1", AKIN_E_TOKENIZER, "BPE with dropout" },
-    { "tokenizer.json", "{\"type\":\"NFC\"}", "{\"type\":\"NFKC\"}", AKIN_E_TOKENIZER, "normalizer NFKC" },
+    { "tokenizer.json", "\"end_of_word_suffix\":\"</w>\"", "\"end_of_word_suffix\":null",
+      AKIN_E_TOKENIZER, "end_of_word_suffix" },
+    { "tokenizer.json", "\"continuing_subword_prefix\":\"\"",
+      "\"continuing_subword_prefix\":\"##\"", AKIN_E_TOKENIZER, "continuing_subword_prefix" },
+    { "tokenizer.json", "\"fuse_unk\":false", "\"fuse_unk\":true", AKIN_E_TOKENIZER,
+      "BPE with fuse_unk" },
+    { "tokenizer.json", "\"byte_fallback\":false", "\"byte_fallback\":true", AKIN_E_TOKENIZER,
+      "BPE with byte_fallback" },
+    { "tokenizer.json", "\"dropout\":null", "\"dropout\":0.1", AKIN_E_TOKENIZER,
+      "BPE with dropout" },
+    { "tokenizer.json", "{\"type\":\"NFC\"}", "{\"type\":\"NFKC\"}", AKIN_E_TOKENIZER,
+      "normalizer NFKC" },
     { "tokenizer.json", "{\"type\":\"NFC\"},", "", AKIN_E_TOKENIZER, "normalizer Sequence" },
-    { "tokenizer.json", "\"normalizer\":{", "\"normalizer\":null,\"other\":{", AKIN_E_TOKENIZER, "normalizer none" },
-    { "tokenizer.json", "\"normalizer\":{\"type\":\"Sequence\"", "\"normalizer\":{\"type\":\"BertNormalizer\"",
-      AKIN_E_TOKENIZER, "normalizer BertNormalizer" },
-    { "tokenizer.json", "\"pre_tokenizer\":{\"type\":\"Sequence\"", "\"pre_tokenizer\":{\"type\":\"Metaspace\"",
-      AKIN_E_TOKENIZER, "pre-tokenizer Metaspace" },
-    { "tokenizer.json", "{\"type\":\"Split\"", "{\"type\":\"Punctuation\"", AKIN_E_TOKENIZER, "pre-tokenizer Punctuation" },
+    { "tokenizer.json", "\"normalizer\":{", "\"normalizer\":null,\"other\":{", AKIN_E_TOKENIZER,
+      "normalizer none" },
+    { "tokenizer.json", "\"normalizer\":{\"type\":\"Sequence\"",
+      "\"normalizer\":{\"type\":\"BertNormalizer\"", AKIN_E_TOKENIZER,
+      "normalizer BertNormalizer" },
+    { "tokenizer.json", "\"pre_tokenizer\":{\"type\":\"Sequence\"",
+      "\"pre_tokenizer\":{\"type\":\"Metaspace\"", AKIN_E_TOKENIZER, "pre-tokenizer Metaspace" },
+    { "tokenizer.json", "{\"type\":\"Split\"", "{\"type\":\"Punctuation\"", AKIN_E_TOKENIZER,
+      "pre-tokenizer Punctuation" },
     { "tokenizer.json", "[\\\\p{L}]+", "[\\\\p{L}\\\\p{M}]+", AKIN_E_TOKENIZER, "another pattern" },
-    { "tokenizer.json", "\"invert\":true", "\"invert\":false", AKIN_E_TOKENIZER, "another pattern" },
-    { "tokenizer.json", "\"add_prefix_space\":false", "\"add_prefix_space\":true", AKIN_E_TOKENIZER, "ByteLevel" },
+    { "tokenizer.json", "\"invert\":true", "\"invert\":false", AKIN_E_TOKENIZER,
+      "another pattern" },
+    { "tokenizer.json", "\"add_prefix_space\":false", "\"add_prefix_space\":true", AKIN_E_TOKENIZER,
+      "ByteLevel" },
     { "tokenizer.json", "\"!\":0", "\"!\":-1", AKIN_E_TOKENIZER, "entry '!' has id -1" },
     { "tokenizer.json", "\"!\":0", "\"!\":1", AKIN_E_TOKENIZER, "'!' and '\"' both have id 1" },
     { "tokenizer.json", "\"!\":0", "\"!\":99999", AKIN_E_TOKENIZER, "without holes" },
     { "tokenizer.json", "\"!\":0", "\"!\":4194304", AKIN_E_TOKENIZER, "between 0 and" },
     { "tokenizer.json", "\"!\":0", "\"!\":1e300", AKIN_E_TOKENIZER, "no integer" },
-    { "tokenizer.json", "\"!\":0", "\"!\":123456789012345678901234567890", AKIN_E_TOKENIZER, "no integer" },
+    { "tokenizer.json", "\"!\":0", "\"!\":123456789012345678901234567890", AKIN_E_TOKENIZER,
+      "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":0.5", AKIN_E_TOKENIZER, "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":\"0\"", AKIN_E_TOKENIZER, "no integer" },
-    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_FORMAT, "duplicate" },
+    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_TOKENIZER,
+      "entry '!' is there twice" },
     { "tokenizer.json", "\"!\":0,", "", AKIN_E_TOKENIZER, "without holes" },
-    { "tokenizer.json", "\"vocab\":{", "\"vocab\":[],\"other\":{", AKIN_E_TOKENIZER, "must be an object" },
+    { "tokenizer.json", "\"vocab\":{", "\"vocab\":[],\"other\":{", AKIN_E_TOKENIZER,
+      "must be an object" },
     { "tokenizer.json", "\"vocab\":{", "\"vocab\":{},\"other\":{", AKIN_E_TOKENIZER, "is empty" },
-    { "tokenizer.json", "\"merges\":[", "\"merges\":{},\"other\":[", AKIN_E_TOKENIZER, "'model.merges' must be an array" },
+    { "tokenizer.json", "\"merges\":[", "\"merges\":{},\"other\":[", AKIN_E_TOKENIZER,
+      "'model.merges' must be an array" },
     { "tokenizer.json", "[\"i\",\"n\"]", "[\"i\",\"unknown\"]", AKIN_E_TOKENIZER,
       "merge 1 merges 'unknown', which is not in the vocabulary" },
     { "tokenizer.json", "[\"i\",\"n\"]", "[\"n\",\"!\"]", AKIN_E_TOKENIZER,
@@ -201,29 +219,51 @@ static const struct breakage broken_json[] = {
     { "tokenizer.json", "[\"i\",\"n\"]", "[\"i\"]", AKIN_E_TOKENIZER, "merge 1 is neither" },
     { "tokenizer.json", "[\"i\",\"n\"]", "7", AKIN_E_TOKENIZER, "merge 1 is neither" },
     { "tokenizer.json", "[\"i\",\"n\"]", "\"in\"", AKIN_E_TOKENIZER, "merge 1 is not two symbols" },
-    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", AKIN_E_TOKENIZER, "'added_tokens' must be" },
-    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[7,", AKIN_E_TOKENIZER, "added_tokens[0]" },
-    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"id\":1},", AKIN_E_TOKENIZER, "no content" },
-    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"content\":\"x\"},", AKIN_E_TOKENIZER, "id of added token 'x'" },
-    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"content\":\"x\",\"id\":-3},", AKIN_E_TOKENIZER,
-      "id of added token 'x'" },
-    { "tokenizer.json", "\"lstrip\":false", "\"lstrip\":\"no\"", AKIN_E_CONFIG, "'added_tokens.lstrip' must be true or false" },
+    { "tokenizer.json", "[\"i\",\"n\"],", "[\"i\",\"n\"]", AKIN_E_FORMAT,
+      "',' or ']' was expected" },
+    { "tokenizer.json", "[\"i\",\"n\"]", "[\"\\u0069\",\"\\u006e\"]", AKIN_OK, "" },
+    { "tokenizer.json", "\"vocab\"", "\"\\u0076ocab\"", AKIN_E_TOKENIZER, "without escapes" },
+    { "tokenizer.json", "\"model\"", "\"model\":{},\"model\"", AKIN_E_FORMAT, "duplicate" },
+    { "tokenizer.json", "\"vocab\"", "\"vocab\":{},\"vocab\"", AKIN_E_FORMAT, "duplicate" },
+    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", AKIN_E_TOKENIZER,
+      "'added_tokens' must be" },
+    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[7,", AKIN_E_TOKENIZER,
+      "added_tokens[0]" },
+    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"id\":1},", AKIN_E_TOKENIZER,
+      "no content" },
+    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"content\":\"x\"},",
+      AKIN_E_TOKENIZER, "id of added token 'x'" },
+    { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":[{\"content\":\"x\",\"id\":-3},",
+      AKIN_E_TOKENIZER, "id of added token 'x'" },
+    { "tokenizer.json", "\"lstrip\":false", "\"lstrip\":\"no\"", AKIN_E_CONFIG,
+      "'added_tokens.lstrip' must be true or false" },
     { "tokenizer_config.json", NULL, "{", AKIN_E_FORMAT, "not valid JSON" },
-    { "tokenizer_config.json", NULL, "{\"bos_token\":null}", AKIN_E_TOKENIZER, "'bos_token' is null" },
-    { "tokenizer_config.json", NULL, "{\"eos_token\":7}", AKIN_E_TOKENIZER, "'eos_token' is neither" },
-    { "tokenizer_config.json", NULL, "{\"eos_token\":{\"content\":\"x\"}}", AKIN_E_TOKENIZER, "'eos_token' is neither" },
-    { "tokenizer_config.json", NULL, "{\"eos_token\":\"\"}", AKIN_E_TOKENIZER, "must not be empty" },
-    { "tokenizer_config.json", NULL, "{\"truncation_side\":\"middle\"}", AKIN_E_CONFIG, "left or right" },
-    { "tokenizer_config.json", NULL, "{\"model_max_length\":\"77\"}", AKIN_E_CONFIG, "must be a finite number" },
-    { "tokenizer_config.json", NULL, "{\"split_special_tokens\":1}", AKIN_E_CONFIG, "must be true or false" },
-    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":[]}", AKIN_E_TOKENIZER, "must be an object" },
-    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":{\"x\":{\"content\":\"y\"}}}", AKIN_E_TOKENIZER,
-      "'x' is no id" },
-    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":{\"7\":\"y\"}}", AKIN_E_TOKENIZER, "must be an object" },
-    { "tokenizer_config.json", NULL, "{\"extra_special_tokens\":[7]}", AKIN_E_TOKENIZER, "special token 0" },
-    { "tokenizer_config.json", NULL, "{\"fast_tokenizer_files\":[\"tokenizer.4.0.0.json\"]}", AKIN_E_TOKENIZER,
-      "fast_tokenizer_files" },
-    { "special_tokens_map.json", NULL, "{\"bos_token\":[]}", AKIN_E_TOKENIZER, "'bos_token' is neither" },
+    { "tokenizer_config.json", NULL, "{\"bos_token\":null}", AKIN_E_TOKENIZER,
+      "'bos_token' is null" },
+    { "tokenizer_config.json", NULL, "{\"eos_token\":7}", AKIN_E_TOKENIZER,
+      "'eos_token' is neither" },
+    { "tokenizer_config.json", NULL, "{\"eos_token\":{\"content\":\"x\"}}", AKIN_E_TOKENIZER,
+      "'eos_token' is neither" },
+    { "tokenizer_config.json", NULL, "{\"eos_token\":\"\"}", AKIN_E_TOKENIZER,
+      "must not be empty" },
+    { "tokenizer_config.json", NULL, "{\"truncation_side\":\"middle\"}", AKIN_E_CONFIG,
+      "left or right" },
+    { "tokenizer_config.json", NULL, "{\"model_max_length\":\"77\"}", AKIN_E_CONFIG,
+      "must be a finite number" },
+    { "tokenizer_config.json", NULL, "{\"split_special_tokens\":1}", AKIN_E_CONFIG,
+      "must be true or false" },
+    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":[]}", AKIN_E_TOKENIZER,
+      "must be an object" },
+    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":{\"x\":{\"content\":\"y\"}}}",
+      AKIN_E_TOKENIZER, "'x' is no id" },
+    { "tokenizer_config.json", NULL, "{\"added_tokens_decoder\":{\"7\":\"y\"}}", AKIN_E_TOKENIZER,
+      "must be an object" },
+    { "tokenizer_config.json", NULL, "{\"extra_special_tokens\":[7]}", AKIN_E_TOKENIZER,
+      "special token 0" },
+    { "tokenizer_config.json", NULL, "{\"fast_tokenizer_files\":[\"tokenizer.4.0.0.json\"]}",
+      AKIN_E_TOKENIZER, "fast_tokenizer_files" },
+    { "special_tokens_map.json", NULL, "{\"bos_token\":[]}", AKIN_E_TOKENIZER,
+      "'bos_token' is neither" },
     { "added_tokens.json", NULL, "{\"<x>\":\"7\"}", AKIN_E_TOKENIZER, "id of added token '<x>'" },
     { "tokenizer.json", NULL, NULL, AKIN_E_NOT_FOUND, "neither tokenizer.json nor vocab.json" },
 };
@@ -243,6 +283,26 @@ static const struct breakage broken_files[] = {
     { "vocab.json", NULL, NULL, AKIN_E_NOT_FOUND, "neither tokenizer.json nor vocab.json" },
     { "vocab.json", NULL, "", AKIN_E_FORMAT, "not valid JSON" },
     { "vocab.json", "\"in\":", "\"In\":", AKIN_E_TOKENIZER, "line 2 makes 'in'" },
+    { "vocab.json", "\"!\":0", " \"\\u0021\" : 0 ", AKIN_OK, "" },
+    { "vocab.json", "\"!\":0", "\"\\ud83d\\ude42\":0", AKIN_E_TOKENIZER,
+      "merges '!'" }, /* it reads */
+    { "vocab.json", "\"!\":0", "\"\\ud83d\":0", AKIN_E_FORMAT, "half of a surrogate pair" },
+    { "vocab.json", "\"!\":0", "\"\\ude42\\ud83d\":0", AKIN_E_FORMAT, "half of a surrogate pair" },
+    { "vocab.json", "\"!\":0", "\"\\u0000\":0", AKIN_E_FORMAT, "wrong escape" },
+    { "vocab.json", "\"!\":0", "\"\\x21\":0", AKIN_E_FORMAT, "wrong escape" },
+    { "vocab.json", "\"!\":0", "\"\\u00g1\":0", AKIN_E_FORMAT, "wrong escape" },
+    { "vocab.json", "\"!\":0", "\"\t\":0", AKIN_E_FORMAT, "control character" },
+    { "vocab.json", "\"!\":0", "\"\xff\":0", AKIN_E_FORMAT, "not UTF-8" },
+    { "vocab.json", "\"!\":0", "\"!\" 0", AKIN_E_FORMAT, "':' was expected (line 1 of this part)" },
+    { "vocab.json", "\"!\":0,", "\"!\":0", AKIN_E_FORMAT, "',' or '}' was expected" },
+    { "vocab.json", "\"!\":0", "!:0", AKIN_E_FORMAT, "a string was expected" },
+    { "vocab.json", "\"!\":0", "\"!\":00", AKIN_E_TOKENIZER, "no integer" },
+    { "vocab.json", "\"!\":0", "\"!\":null", AKIN_E_TOKENIZER, "no integer" },
+    { "vocab.json", "}\n", "}}\n", AKIN_E_FORMAT, "something follows the end" },
+    { "vocab.json", "}\n", ",}\n", AKIN_E_FORMAT, "a string was expected" },
+    { "vocab.json", "}\n", "", AKIN_E_FORMAT, "',' or '}' was expected" },
+    { "vocab.json", NULL, "[]", AKIN_E_FORMAT, "an object was expected" },
+    { "vocab.json", NULL, "{}", AKIN_E_TOKENIZER, "is empty" },
     { "vocab.json", "\"!\":0", "\"!\":2", AKIN_E_TOKENIZER, "both have id 2" },
 };
 
@@ -256,8 +316,12 @@ static void put_file(const char *folder, const char *name, const char *data, siz
     assert_int_equal(fclose(f), 0);
 }
 
-static const char *const file_names[] = { "tokenizer.json",  "tokenizer_config.json", "special_tokens_map.json",
-                                          "added_tokens.json", "vocab.json",          "merges.txt" };
+static const char *const file_names[] = { "tokenizer.json",
+                                          "tokenizer_config.json",
+                                          "special_tokens_map.json",
+                                          "added_tokens.json",
+                                          "vocab.json",
+                                          "merges.txt" };
 
 static void remove_folder(const char *folder)
 {
@@ -365,7 +429,9 @@ static void cut_files_are_refused(void **state)
     assert_non_null(mkdtemp(folder));
     akin_buffer text;
     akin_error err;
-    assert_int_equal(akin_file_read(GOLDEN "tokenizers/alone/tokenizer.json", "good file", 1 << 20, &text, &err), AKIN_OK);
+    assert_int_equal(
+        akin_file_read(GOLDEN "tokenizers/alone/tokenizer.json", "good file", 1 << 20, &text, &err),
+        AKIN_OK);
     for (size_t size = 0; size < text.size - 2; size += 97) {
         akin_tokenizer *t;
         put_file(folder, "tokenizer.json", text.data, size);
@@ -382,15 +448,24 @@ static void wrong_arguments_are_refused(void **state)
     int32_t ids[8], count = 9;
     bool cut;
     akin_error err;
-    assert_int_equal(akin_tokenizer_encode(clip, "a", 1, 1, ids, &count, &cut, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_tokenizer_encode(clip, "a", 1, 1, ids, &count, &cut, &err),
+                     AKIN_E_ARGUMENT);
     assert_int_equal(count, 0);
-    assert_int_equal(akin_tokenizer_encode(clip, "ab\xff" "c", 4, 8, ids, &count, &cut, &err), AKIN_E_UTF8);
+    assert_int_equal(akin_tokenizer_encode(clip,
+                                           "ab\xff"
+                                           "c",
+                                           4, 8, ids, &count, &cut, &err),
+                     AKIN_E_UTF8);
     assert_string_equal(err.message, "text is not UTF-8 at byte 2");
-    assert_int_equal(akin_tokenizer_encode(clip, "caf\xc3", 4, 8, ids, &count, NULL, &err), AKIN_E_UTF8);
+    assert_int_equal(akin_tokenizer_encode(clip, "caf\xc3", 4, 8, ids, &count, NULL, &err),
+                     AKIN_E_UTF8);
     /* Also after what fills max_tokens. */
-    assert_int_equal(akin_tokenizer_encode(clip, "a a a a a a \xed\xa0\x80", 15, 4, ids, &count, &cut, &err), AKIN_E_UTF8);
+    assert_int_equal(
+        akin_tokenizer_encode(clip, "a a a a a a \xed\xa0\x80", 15, 4, ids, &count, &cut, &err),
+        AKIN_E_UTF8);
     char *large = calloc((16 << 20) + 1, 1);
-    assert_int_equal(akin_tokenizer_encode(clip, large, (16 << 20) + 1, 8, ids, &count, &cut, &err), AKIN_E_LIMIT);
+    assert_int_equal(akin_tokenizer_encode(clip, large, (16 << 20) + 1, 8, ids, &count, &cut, &err),
+                     AKIN_E_LIMIT);
     free(large);
     /* NUL is a character like another; transformers gives 188 + 256 for it. */
     assert_int_equal(akin_tokenizer_encode(clip, "\0", 1, 8, ids, &count, &cut, &err), AKIN_OK);
@@ -406,9 +481,29 @@ static void hostile_text_takes_no_time(void **state)
 {
     (void)state;
     static const char *const units[] = {
-        "a", "the", "\xcc\x81", "\xcc\x81\xcc\xa3", "e\xcc\x81", " ", "\t\n", "\xc2\x85", "<|startoftext", "<", "<|startoftext|>",
-        "<|STARTOFTEXT|>", "!", "'", "'s", "1", "\xe1\x85\xa1", "\xe1\x84\x80\xe1\x85\xa1", "\xf0\x9f\x99\x82", "\xc4\xb0", "\xc8\xba",
-        "\xf0\x9d\x85\xa0", "\xe2\x84\xab",
+        "a",
+        "the",
+        "\xcc\x81",
+        "\xcc\x81\xcc\xa3",
+        "e\xcc\x81",
+        " ",
+        "\t\n",
+        "\xc2\x85",
+        "<|startoftext",
+        "<",
+        "<|startoftext|>",
+        "<|STARTOFTEXT|>",
+        "!",
+        "'",
+        "'s",
+        "1",
+        "\xe1\x85\xa1",
+        "\xe1\x84\x80\xe1\x85\xa1",
+        "\xf0\x9f\x99\x82",
+        "\xc4\xb0",
+        "\xc8\xba",
+        "\xf0\x9d\x85\xa0",
+        "\xe2\x84\xab",
     };
     const size_t size = 1 << 20;
     char *text = malloc(size);
@@ -420,10 +515,13 @@ static void hostile_text_takes_no_time(void **state)
         int32_t count, few;
         bool cut;
         akin_error err;
-        assert_int_equal(akin_tokenizer_encode(clip, text, used, (int32_t)(size * 4 + 2), ids, &count, &cut, &err), AKIN_OK);
+        assert_int_equal(akin_tokenizer_encode(clip, text, used, (int32_t)(size * 4 + 2), ids,
+                                               &count, &cut, &err),
+                         AKIN_OK);
         assert_false(cut);
         int32_t head[77];
-        assert_int_equal(akin_tokenizer_encode(clip, text, used, 77, head, &few, &cut, &err), AKIN_OK);
+        assert_int_equal(akin_tokenizer_encode(clip, text, used, 77, head, &few, &cut, &err),
+                         AKIN_OK);
         assert_int_equal(cut, count > 77);
         assert_memory_equal(head, ids, (size_t)(few - 1) * sizeof *ids);
     }

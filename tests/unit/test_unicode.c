@@ -44,13 +44,15 @@ static int read_golden(void **state)
 {
     (void)state;
     akin_error err;
-    if (akin_file_read("tests/golden/text/unicode.txt", "golden file", 1 << 20, &golden, &err) != AKIN_OK)
+    if (akin_file_read("tests/golden/text/unicode.txt", "golden file", 1 << 20, &golden, &err) !=
+        AKIN_OK)
         return -1;
     lower = calloc(END, sizeof *lower);
     nfc = calloc(END, sizeof *nfc);
     nfd = calloc(END, sizeof *nfd);
     char *copy = strdup(golden.data), *rest = NULL;
-    for (char *line = strtok_r(copy, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(copy, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         unsigned a, b, k;
         int at = 0;
         struct sequence *table = strncmp(line, "lower ", 6) == 0 ? lower
@@ -96,7 +98,8 @@ static size_t compose(const uint32_t *in, size_t count, uint32_t *out, size_t ma
     akin_buffer_init(&composed, "NFC", 1 << 20);
     for (size_t i = 0; i < count; i++) {
         char bytes[4];
-        assert_int_equal(akin_buffer_add(&text, bytes, akin_utf8_encode(in[i], bytes), &err), AKIN_OK);
+        assert_int_equal(akin_buffer_add(&text, bytes, akin_utf8_encode(in[i], bytes), &err),
+                         AKIN_OK);
     }
     assert_int_equal(akin_nfc(text.data, text.size, &composed, &err), AKIN_OK);
     assert_true(composed.size <= 3 * text.size);
@@ -112,12 +115,12 @@ static size_t compose(const uint32_t *in, size_t count, uint32_t *out, size_t ma
     return made;
 }
 
-static void assert_sequence(const uint32_t *got, size_t count, const uint32_t *want, size_t want_count,
-                            uint32_t of)
+static void assert_sequence(const uint32_t *got, size_t count, const uint32_t *want,
+                            size_t want_count, uint32_t of)
 {
     if (count != want_count || memcmp(got, want, count * sizeof *got) != 0)
-        fail_msg("U+%04X: %zu code points from U+%04X, not %zu from U+%04X", of, count, got[0], want_count,
-                 want[0]);
+        fail_msg("U+%04X: %zu code points from U+%04X, not %zu from U+%04X", of, count, got[0],
+                 want_count, want[0]);
 }
 
 static void classes_of_every_code_point(void **state)
@@ -162,7 +165,8 @@ static void combining_class_of_every_code_point(void **state)
     size_t marks = 0;
     for (uint32_t c = 0; c < END; c++) {
         if (akin_combining_class(c) != combining[c])
-            fail_msg("U+%04X: combining class %d, not %d", c, akin_combining_class(c), combining[c]);
+            fail_msg("U+%04X: combining class %d, not %d", c, akin_combining_class(c),
+                     combining[c]);
         marks += combining[c] != 0;
     }
     assert_int_equal(marks, 810);

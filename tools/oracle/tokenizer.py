@@ -153,7 +153,8 @@ C:\\path\\file.jpg|https://example.com/a?b=c&d=e#f|user@example.com|#hashtag @me
     for _ in range(150):
         add("".join(chr(rng.choice(by_category[rng.choice(list(by_category))])) for _ in range(rng.randrange(1, 9))).replace("\0", "")
             .encode("utf-8", "ignore").decode())
-    return [t for t in dict.fromkeys(out) if "\0" not in t and all(not 0xD800 <= ord(c) <= 0xDFFF for c in t)]
+    out += ["\0", "a\0b", " \0\0 x"]
+    return [t for t in dict.fromkeys(out) if all(not 0xD800 <= ord(c) <= 0xDFFF for c in t)]
 
 
 def escape(text):
@@ -237,6 +238,7 @@ def variants(root, merges):
         "alone": {"tokenizer.json": saved},
         "published": {"tokenizer.json": with_tokens(*published, merges_as_text=True, pre_tokenizer=old_pattern),
                       "tokenizer_config.json": published_config, "special_tokens_map.json": published_map},
+        "escaped": {"tokenizer.json": json.dumps(with_tokens(*plain, *numbered, merges_as_text=True), indent=2)},
         "files": files,
         "files-config": {**files, "tokenizer_config.json": published_config, "special_tokens_map.json": published_map},
         "files-config-only": {**files, "tokenizer_config.json": published_config},
