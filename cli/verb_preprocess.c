@@ -22,15 +22,22 @@ int cli_preprocess(const cli_args *args)
     int exit_status = cli_engine_open(&engine, args, AKIN_PART_PREPROCESS);
     if (exit_status != CLI_DONE)
         goto close;
-    int height = engine.info.image_height, width = engine.info.image_width;
-    size_t capacity = 3 * (size_t)height * (size_t)width;
-    pixels = calloc(capacity, sizeof *pixels);
-    if (pixels == NULL) {
-        status = akin_fail_nomem(&err, "pixels", capacity * sizeof *pixels);
-        goto out;
-    }
     akin_picture_input picture = { .path = args->files.items[0] };
-    AKIN_TRY(akin_preprocess_picture(engine.session, &picture, pixels, capacity, &height, &width, &err));
+    int height = engine.info.image_height, width = engine.info.image_width;
+    for (int attempt = 0; attempt < 2; attempt++) { /* the first may only learn the size */
+        const size_t capacity = 3 * (size_t)height * (size_t)width;
+        free(pixels);
+        pixels = calloc(capacity, sizeof *pixels);
+        if (pixels == NULL) {
+            status = akin_fail_nomem(&err, "pixels", capacity * sizeof *pixels);
+            goto out;
+        }
+        status = akin_preprocess_picture(engine.session, &picture, pixels, capacity, &height, &width, &err);
+        if (status != AKIN_E_CAPACITY)
+            break;
+    }
+    if (status != AKIN_OK)
+        goto out;
     size_t shape[3] = { 3, (size_t)height, (size_t)width };
     AKIN_TRY(out_npy_open(&npy, args->output, &err));
     AKIN_TRY(out_npy_add(&npy, pixels, 3 * shape[1] * shape[2], &err));

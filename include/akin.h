@@ -160,7 +160,8 @@ AKIN_API akin_status akin_embed_pixels(akin_session *session, const float *pixel
 AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, size_t size, int32_t *ids,
                                    size_t capacity, size_t *count, bool *cut, akin_error *err);
 
-/* The tensor of a picture, float32 [3, *height, *width]; 3 * image_height * image_width floats. */
+/* The tensor of a picture, float32 [3, *height, *width]: what preprocessor_config.json makes, whether
+ * or not the model takes that size. AKIN_E_CAPACITY has set *height and *width to what is needed. */
 AKIN_API akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture,
                                              float *out, size_t capacity, int *height, int *width,
                                              akin_error *err);
