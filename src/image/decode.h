@@ -21,7 +21,7 @@ typedef struct akin_canvas {
     akin_picture picture; /* owned until it is handed over */
     int width, height;    /* as stored */
     int orientation;      /* 1 to 8, as EXIF counts */
-    uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width; NULL when nothing turns */
+    uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width, when something turns */
 } akin_canvas;
 
 /* Rows that travel together: a turned picture is written in runs of this many pixels. */

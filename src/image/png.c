@@ -430,9 +430,11 @@ static void convert_row(const job *j, const uint8_t *restrict in, size_t count, 
             memset(rgb + 3 * i, over_white(in[0], in[wide]), 3);
         break;
     default:
-        for (size_t i = 0; i < count; i++, in += 4 * wide, rgb += 3)
-            for (size_t k = 0; k < 3; k++)
-                rgb[k] = over_white(in[k * wide], in[3 * wide]);
+        for (size_t i = 0; i < count; i++, in += 4 * wide, rgb += 3) {
+            unsigned a = in[3 * wide];
+            for (size_t k = 0; k < 3; k++) /* most pixels are opaque */
+                rgb[k] = a == 255 ? in[k * wide] : over_white(in[k * wide], a);
+        }
         break;
     }
 }
