@@ -121,7 +121,7 @@ static found exif_orientation(const uint8_t *data, size_t size, int *orientation
     if (at > size || size - at < 2)
         return FOUND_NONE;
     uint64_t entries = number(&t, (size_t)at, 2), total = 0;
-    uint8_t seen[65536 / 8] = { 0 }; /* tags; of several entries of one the first with a value counts */
+    uint8_t seen[65536 / 8] = { 0 }; /* of several entries of a tag the first with a value counts */
     at += 2;
     for (uint64_t i = 0; i < entries; i++, at += 12) {
         if (size - at < 12)
