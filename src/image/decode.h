@@ -21,7 +21,7 @@ typedef struct akin_canvas {
     akin_picture picture; /* owned until it is handed over */
     int width, height;    /* as stored */
     int orientation;      /* 1 to 8, as EXIF counts */
-    uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width; NULL when nothing turns */
+    uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width, when something turns */
 } akin_canvas;
 
 /* Rows that travel together: a turned picture is written in runs of this many pixels. */
@@ -29,17 +29,18 @@ typedef struct akin_canvas {
 
 /* Checks that the picture, this canvas and `extra` bytes of the decoder's own fit memory_bytes
  * (AKIN_E_LIMIT otherwise, with the bytes needed), then allocates the canvas. */
-akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation, size_t extra,
-                             const akin_encoded *from, akin_error *err);
+akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation,
+                             size_t extra, const akin_encoded *from, akin_error *err);
 void akin_canvas_clear(akin_canvas *canvas);
 
-/* Where the decoder may write stored rows [y, y + count), count <= AKIN_STRIP_ROWS, and then says so.
- * Rows are 3 * width bytes, without padding. */
+/* Where the decoder may write stored rows [y, y + count), count <= AKIN_STRIP_ROWS, and then says
+ * so. Rows are 3 * width bytes, without padding. */
 uint8_t *akin_canvas_rows(akin_canvas *canvas, int y);
 void akin_canvas_done(akin_canvas *canvas, int y, int count);
 
 /* Puts `count` pixels of one interlaced row: stored positions (x, y), (x + step, y), ... */
-void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *rgb, int count);
+void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *rgb,
+                         int count);
 
 /* Both fill *out, which the caller clears, or leave it empty. */
 akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err);

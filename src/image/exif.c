@@ -2,8 +2,8 @@
  *
  * Matches Pillow 13.0.0: Image.Exif and TiffImagePlugin.ImageFileDirectory_v2 for the first
  * directory of the EXIF block, Image.getexif for XMP. Where Pillow raises on a block without a TIFF
- * header, this one turns nothing. Only the first directory is read, each entry once and in order, so
- * that a directory that points back at itself costs nothing.
+ * header, this one turns nothing. Only the first directory is read, each entry once and in order,
+ * so that a directory that points back at itself costs nothing.
  */
 #include "exif.h"
 
@@ -92,7 +92,8 @@ static int orientation_at(const tiff *t, size_t at, unsigned type)
 static bool header(tiff *t)
 {
     /* The third and fourth are wrong ("MM" with little-endian 42), read by Pillow all the same. The
-     * BigTIFF header of big-endian order it reads as a classic one, that of little-endian it cannot. */
+     * BigTIFF header of big-endian order it reads as a classic one, that of little-endian it
+     * cannot. */
     static const char starts[][4] = { "MM\0*", "II*\0", "MM*\0", { 'I', 'I', '\0', '*' }, "MM\0+" };
     if (t->size < 8)
         return false;
@@ -120,7 +121,7 @@ static found exif_orientation(const uint8_t *data, size_t size, int *orientation
     if (at > size || size - at < 2)
         return FOUND_NONE;
     uint64_t entries = number(&t, (size_t)at, 2), total = 0;
-    uint8_t seen[65536 / 8] = { 0 }; /* of several entries of one tag Pillow takes the first with a value */
+    uint8_t seen[65536 / 8] = { 0 }; /* of several entries of a tag the first with a value counts */
     at += 2;
     for (uint64_t i = 0; i < entries; i++, at += 12) {
         if (size - at < 12)
@@ -167,7 +168,8 @@ static int xmp_orientation(const uint8_t *data, size_t size)
     return 1;
 }
 
-int akin_orientation_read(const uint8_t *exif, size_t exif_size, const uint8_t *xmp, size_t xmp_size)
+int akin_orientation_read(const uint8_t *exif, size_t exif_size, const uint8_t *xmp,
+                          size_t xmp_size)
 {
     int orientation = 1;
     if (exif != NULL && exif_orientation(exif, exif_size, &orientation) != FOUND_NONE)

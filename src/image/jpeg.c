@@ -1,10 +1,10 @@
 /* jpeg.c - JPEG to RGB through libjpeg(-turbo), equal to Pillow's.
  *
- * Owns the source of bytes, the errors and the memory of one decompression. Refuses what ends before
- * its last row is complete, more than MAX_SCANS scans, and 2 or more than 4 components. Warnings of
- * libjpeg (corrupt bits, junk between markers) are no errors. Matches Pillow 13.0.0 (JpegDecode.c,
- * JpegImagePlugin.py): the accurate integer DCT, fancy upsampling, block smoothing, no ICC; four
- * components are taken as inverted, as Adobe writes them, marker or not.
+ * Owns the source of bytes, the errors and the memory of one decompression. Refuses what ends
+ * before its last row is complete, more than MAX_SCANS scans, and 2 or more than 4 components.
+ * Warnings of libjpeg (corrupt bits, junk between markers) are no errors. Matches Pillow 13.0.0
+ * (JpegDecode.c, JpegImagePlugin.py): the accurate integer DCT, fancy upsampling, block smoothing,
+ * no ICC; four components are taken as inverted, as Adobe writes them, marker or not.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -52,7 +52,8 @@ static void on_error(j_common_ptr cinfo)
     cinfo->err->format_message(cinfo, why);
     int code = cinfo->err->msg_code;
     if (code == JERR_CANT_SUSPEND) /* how the arithmetic decoder says that the bytes ran out */
-        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "JPEG ends before its last row");
+        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
+                              "JPEG ends before its last row");
     else if (code == JERR_OUT_OF_MEMORY)
         j->status = akin_fail_nomem(j->err, "a JPEG decoder", 0);
     else if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION)
@@ -69,7 +70,8 @@ static void on_progress(j_common_ptr cinfo)
 {
     job *j = job_of(cinfo->client_data);
     if (cinfo->is_decompressor && j->cinfo.input_scan_number > MAX_SCANS) {
-        j->status = akin_fail(j->err, AKIN_E_LIMIT, j->from->path, "JPEG of more than %d scans", MAX_SCANS);
+        j->status = akin_fail(j->err, AKIN_E_LIMIT, j->from->path, "JPEG of more than %d scans",
+                              MAX_SCANS);
         longjmp(j->escape, 1);
     }
 }
@@ -129,16 +131,19 @@ static akin_status read_orientation(job *j)
             if (!akin_cursor_bytes(&c, n < 2 ? 0 : n - 2, &segment))
                 break;
             n = n < 2 ? 0 : n - 2;
-            if (marker == 0xe1 && n >= sizeof exif_id && memcmp(segment, exif_id, sizeof exif_id) == 0) {
+            if (marker == 0xe1 && n >= sizeof exif_id &&
+                memcmp(segment, exif_id, sizeof exif_id) == 0) {
                 if (exif == NULL) {
                     exif = segment;
                     exif_size = n;
                 } else {
                     if (joined.size == 0)
                         AKIN_TRY(akin_buffer_add(&joined, exif, exif_size, j->err));
-                    AKIN_TRY(akin_buffer_add(&joined, segment + sizeof exif_id, n - sizeof exif_id, j->err));
+                    AKIN_TRY(akin_buffer_add(&joined, segment + sizeof exif_id, n - sizeof exif_id,
+                                             j->err));
                 }
-            } else if (marker == 0xe1 && n >= sizeof xmp_id && memcmp(segment, xmp_id, sizeof xmp_id) == 0) {
+            } else if (marker == 0xe1 && n >= sizeof xmp_id &&
+                       memcmp(segment, xmp_id, sizeof xmp_id) == 0) {
                 xmp = segment + sizeof xmp_id;
                 xmp_size = n - sizeof xmp_id;
             }
@@ -169,9 +174,11 @@ static size_t decoder_bytes(struct jpeg_decompress_struct *cinfo)
         /* Rows: those of one row of blocks, three times over for the context that upsampling needs,
          * and the upsampled rows. */
         if (!akin_add(total, across * (size_t)part->v_samp_factor * 64 * 3, &total) ||
-            !akin_add(total, (size_t)cinfo->image_width * (size_t)cinfo->max_v_samp_factor * 2, &total))
+            !akin_add(total, (size_t)cinfo->image_width * (size_t)cinfo->max_v_samp_factor * 2,
+                      &total))
             return SIZE_MAX;
-        if (all && (!akin_mul(across * sizeof(JBLOCK), down, &bytes) || !akin_add(total, bytes, &total)))
+        if (all &&
+            (!akin_mul(across * sizeof(JBLOCK), down, &bytes) || !akin_add(total, bytes, &total)))
             return SIZE_MAX;
     }
     return total;
@@ -222,8 +229,8 @@ static akin_status decompress(job *j)
     size_t own = decoder_bytes(cinfo), row = four ? (size_t)cinfo->image_width * 4 : 0;
     if (!akin_add(own, row, &own))
         own = SIZE_MAX;
-    status = akin_canvas_init(&j->canvas, (int)cinfo->image_width, (int)cinfo->image_height, j->orientation,
-                              own, j->from, j->err);
+    status = akin_canvas_init(&j->canvas, (int)cinfo->image_width, (int)cinfo->image_height,
+                              j->orientation, own, j->from, j->err);
     if (status != AKIN_OK)
         return status;
     if (four && (j->cmyk = malloc(row)) == NULL)
@@ -246,8 +253,8 @@ static akin_status decompress(job *j)
         }
         akin_canvas_done(&j->canvas, y, count);
     }
-    /* Looks for the end marker. That it is missing is no error by now; an error on the way is one in
-     * Pillow, hence here. */
+    /* Looks for the end marker. That it is missing is no error by now; an error on the way is one
+     * in Pillow, hence here. */
     jpeg_finish_decompress(cinfo);
     return AKIN_OK;
 }

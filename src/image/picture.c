@@ -11,7 +11,8 @@
 
 akin_picture_limits akin_picture_default_limits(void)
 {
-    return (akin_picture_limits){ .file_bytes = (size_t)256 << 20, .memory_bytes = (size_t)2 << 30 };
+    return (akin_picture_limits){ .file_bytes = (size_t)256 << 20,
+                                  .memory_bytes = (size_t)2 << 30 };
 }
 
 static const char JPEG_START[] = "\xff\xd8\xff";
@@ -83,7 +84,8 @@ static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, 
     size_t n = akin_min(size, 512);
     bool text = true;
     for (size_t i = 0; i < n; i++)
-        text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) && bytes[i] != 0x7f;
+        text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) &&
+               bytes[i] != 0x7f;
     return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads JPEG and PNG",
                      text ? "looks like text" : "is no picture that akin knows");
 }
@@ -100,7 +102,8 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
     bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
     bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);
     if (jpeg ? size < sizeof JPEG_START - 1 : png && size < sizeof PNG_START - 1)
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", jpeg ? "JPEG" : "PNG", size);
+        return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes",
+                         jpeg ? "JPEG" : "PNG", size);
     if (jpeg)
         return akin_jpeg_decode(out, &from, err);
     if (png)
@@ -108,8 +111,8 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
     return unknown(bytes, size, path, err);
 }
 
-akin_status akin_picture_read(akin_picture *out, const char *path, const akin_picture_limits *limits,
-                              akin_error *err)
+akin_status akin_picture_read(akin_picture *out, const char *path,
+                              const akin_picture_limits *limits, akin_error *err)
 {
     *out = (akin_picture){ 0 };
     akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();

@@ -1,12 +1,13 @@
 /* png.c - PNG to RGB over white, through libpng, equal to Pillow's.
  *
  * Owns the walk over the chunks: it checks what Pillow checks (checksums up to the image data, the
- * length of every chunk), finds palette, transparency and orientation, and hands libpng only a header
- * of our making and the image data. So libpng never sees a chunk of text or a colour profile, and one
- * that inflates to a gigabyte costs nothing. Refuses image data that is corrupt or ends before the
- * last row; asks for neither the end chunk nor the checksum of the image data. Matches Pillow 13.0.0
- * (PngImagePlugin.py, ZipDecode.c) followed by the conversion of transformers 5.23.0
- * (image_transforms.convert_to_rgb). No gamma, no colour profile. Of an animation, the first frame.
+ * length of every chunk), finds palette, transparency and orientation, and hands libpng only a
+ * header of our making and the image data. So libpng never sees a chunk of text or a colour
+ * profile, and one that inflates to a gigabyte costs nothing. Refuses image data that is corrupt or
+ * ends before the last row; asks for neither the end chunk nor the checksum of the image data.
+ * Matches Pillow 13.0.0 (PngImagePlugin.py, ZipDecode.c) followed by the conversion of
+ * transformers 5.23.0 (image_transforms.convert_to_rgb). No gamma, no colour profile. Of an
+ * animation, the first frame.
  *
  * Three exceptions, where the reference damages a picture: 16-bit grey keeps its high byte (Pillow
  * makes everything above 255 white); a tRNS colour of 2-, 4- and 16-bit grey and 16-bit RGB is
@@ -80,6 +81,12 @@ static uint32_t big32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
 static unsigned big16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 
 /* ---- chunks */
@@ -92,8 +99,8 @@ typedef struct chunk {
 
 typedef enum step { STEP_CHUNK, STEP_END, STEP_CUT, STEP_JUNK } step;
 
-/* The next chunk. STEP_END: no room for a chunk header; STEP_JUNK: the name is no name; STEP_CUT: the
- * data or, where `checked`, the checksum is not all there (data and size say how much is). */
+/* The next chunk. STEP_END: no room for a chunk header; STEP_JUNK: the name is no name; STEP_CUT:
+ * the data or, where `checked`, the checksum is not all there (data and size say how much is). */
 static step next_chunk(akin_cursor *c, bool checked, chunk *out)
 {
     const uint8_t *head;
@@ -101,8 +108,8 @@ static step next_chunk(akin_cursor *c, bool checked, chunk *out)
         return STEP_END;
     for (int i = 0; i < 4; i++) {
         char ch = (char)head[4 + i];
-        bool word = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-                    ch == '_';
+        bool word = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+                    (ch >= '0' && ch <= '9') || ch == '_';
         if (!word)
             return STEP_JUNK;
         out->name[i] = ch;
@@ -151,7 +158,8 @@ static akin_status read_header(job *j, const chunk *c)
     if (c->data[11] != 0)
         return broken(j, "unknown filter method");
     if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX)
-        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken PNG: %u x %u pixels", width, height);
+        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken PNG: %u x %u pixels", width,
+                         height);
     j->width = (int)width;
     j->height = (int)height;
     return AKIN_OK;
@@ -322,7 +330,8 @@ static bool inflate_text(const text *t, akin_buffer *out)
     z.avail_out = (uInt)MAX_TEXT;
     int result = inflate(&z, Z_SYNC_FLUSH);
     out->size = MAX_TEXT - z.avail_out;
-    bool fits = result == Z_STREAM_END || ((result == Z_OK || result == Z_BUF_ERROR) && z.avail_in == 0);
+    bool fits = result == Z_STREAM_END ||
+                ((result == Z_OK || result == Z_BUF_ERROR) && z.avail_in == 0);
     inflateEnd(&z);
     return fits;
 }
@@ -370,9 +379,9 @@ static int read_orientation(const job *j)
     text exif = j->exif, xmp = j->xmp;
     int orientation = 1;
     if (exif.data == NULL && j->profile.data != NULL) {
-        bool got = j->profile.deflated
-                       ? inflate_text(&j->profile, &profile)
-                       : akin_buffer_add(&profile, j->profile.data, j->profile.size, NULL) == AKIN_OK;
+        bool got = j->profile.deflated ? inflate_text(&j->profile, &profile)
+                                       : akin_buffer_add(&profile, j->profile.data, j->profile.size,
+                                                         NULL) == AKIN_OK;
         if (!got || (profile.size != 0 && !decode_profile((uint8_t *)profile.data, &profile.size)))
             goto out;
         exif = (text){ profile.size != 0 ? (const uint8_t *)profile.data : (const uint8_t *)"",
@@ -392,7 +401,8 @@ out:
 /* ---- pixels */
 
 /* A row of `count` pixels as libpng gives it (a byte a sample, or two, high first) to RGB. */
-static void convert_row(const job *j, const uint8_t *restrict in, size_t count, uint8_t *restrict rgb)
+static void convert_row(const job *j, const uint8_t *restrict in, size_t count,
+                        uint8_t *restrict rgb)
 {
     size_t wide = j->depth == 16 ? 2 : 1; /* bytes a sample */
     switch (j->kind) {
@@ -430,9 +440,11 @@ static void convert_row(const job *j, const uint8_t *restrict in, size_t count, 
             memset(rgb + 3 * i, over_white(in[0], in[wide]), 3);
         break;
     default:
-        for (size_t i = 0; i < count; i++, in += 4 * wide, rgb += 3)
-            for (size_t k = 0; k < 3; k++)
-                rgb[k] = over_white(in[k * wide], in[3 * wide]);
+        for (size_t i = 0; i < count; i++, in += 4 * wide, rgb += 3) {
+            unsigned a = in[3 * wide];
+            for (size_t k = 0; k < 3; k++) /* most pixels are opaque */
+                rgb[k] = a == 255 ? in[k * wide] : over_white(in[k * wide], a);
+        }
         break;
     }
 }
@@ -466,7 +478,8 @@ static void on_row(png_structp png, png_bytep row, png_uint_32 index, int pass)
         int y = (int)(PNG_PASS_START_ROW(pass) + index * PNG_PASS_ROW_OFFSET(pass));
         int count = (int)PNG_PASS_COLS((uint32_t)j->width, pass);
         convert_row(j, row, (size_t)count, j->row);
-        akin_canvas_scatter(&j->canvas, PNG_PASS_START_COL(pass), y, PNG_PASS_COL_OFFSET(pass), j->row, count);
+        akin_canvas_scatter(&j->canvas, PNG_PASS_START_COL(pass), y, PNG_PASS_COL_OFFSET(pass),
+                            j->row, count);
         return;
     }
     int y = (int)index, inside = y % AKIN_STRIP_ROWS;
@@ -485,11 +498,10 @@ static void feed(job *j, const void *bytes, size_t size)
 /* The header chunks that libpng sees. Its checksums are off, so they are 0. */
 static void feed_header(job *j)
 {
-    uint8_t head[8 + 25 + 15] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R' };
-    for (int i = 0; i < 4; i++) {
-        head[16 + i] = (uint8_t)((uint32_t)j->width >> (24 - 8 * i));
-        head[20 + i] = (uint8_t)((uint32_t)j->height >> (24 - 8 * i));
-    }
+    uint8_t head[8 + 25 + 15] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n',
+                                  0,    0,   0,   13,  'I',  'H',  'D',  'R' };
+    put32(head + 16, (uint32_t)j->width);
+    put32(head + 20, (uint32_t)j->height);
     head[24] = (uint8_t)j->depth;
     head[25] = (uint8_t)j->kind;
     head[28] = j->interlaced;
@@ -520,7 +532,7 @@ static akin_status decode_data(job *j)
     png_set_progressive_read_fn(j->png, j, on_header, on_row, NULL);
     feed_header(j);
 
-    /* The run of IDAT chunks, as it lies in the file. */
+    /* The run of IDAT chunks; of one that is cut, what there is. */
     akin_cursor c = akin_cursor_over(j->from->data, j->from->size);
     c.pos = j->first_data;
     chunk at;
@@ -531,10 +543,15 @@ static akin_status decode_data(job *j)
             return broken(j, "a chunk amid the image data has no name");
         if (s == STEP_END || s == STEP_JUNK || !is(&at, "IDAT"))
             break;
-        if (j->rows_left != 0)
-            feed(j, j->from->data + start, c.pos - start);
-        else if (s == STEP_CUT)
+        if (j->rows_left != 0) {
+            uint8_t head[8];
+            put32(head, (uint32_t)at.size);
+            memcpy(head + 4, "IDAT", 4);
+            feed(j, head, sizeof head);
+            feed(j, at.data, c.pos - start - sizeof head);
+        } else if (s == STEP_CUT) {
             return cut(j, "inside its image data");
+        }
         if (s == STEP_CUT)
             break;
     }
@@ -563,7 +580,9 @@ akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_er
     akin_status status;
     AKIN_TRY(walk(j));
 
-    static const uint8_t channels[] = { [GREY] = 1, [RGB] = 3, [PALETTE] = 1, [GREY_ALPHA] = 2, [RGB_ALPHA] = 4 };
+    static const uint8_t channels[] = {
+        [GREY] = 1, [RGB] = 3, [PALETTE] = 1, [GREY_ALPHA] = 2, [RGB_ALPHA] = 4
+    };
     size_t width = (size_t)j->width;
     size_t pixel = channels[j->kind] * (j->depth == 16 ? 2u : 1u);
     size_t row = j->interlaced ? width * 3 : 0;

@@ -1,8 +1,8 @@
 /* preprocess.c - the tensor that CLIPImageProcessorPil makes of a picture.
  *
  * Owns the reading of preprocessor_config.json and the steps after decoding: resize, centre crop,
- * rescale, normalise. Refuses what CLIPImageProcessorPil can be told but CLIP never is (longest_edge,
- * padding, the configuration of another class). Matches transformers 5.23.0
+ * rescale, normalise. Refuses what CLIPImageProcessorPil can be told but CLIP never is
+ * (longest_edge, padding, the configuration of another class). Matches transformers 5.23.0
  * (models/clip/image_processing_pil_clip.py, image_processing_backends.py, image_transforms.py) to
  * the last bit of every float.
  */
@@ -50,14 +50,14 @@ static akin_status edge_of(const json_t *value, const char *path, const char *fi
 {
     int64_t n = json_is_integer(value) ? json_integer_value(value) : 0;
     if (n < 1 || n > MAX_EDGE)
-        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be an integer between 1 and %d", field,
-                         MAX_EDGE);
+        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be an integer between 1 and %d",
+                         field, MAX_EDGE);
     *out = n;
     return AKIN_OK;
 }
 
-/* A null is not an absent field: the reference keeps it, as a false for a flag and as an error for a
- * value that a step needs. */
+/* A null is not an absent field: the reference keeps it, as a false for a flag and as an error for
+ * a value that a step needs. */
 static bool is_null(const json_t *config, const char *field)
 {
     return json_is_null(json_object_get(config, field));
@@ -75,14 +75,17 @@ static akin_status read_flag(const json_t *config, const char *path, const char 
 static akin_status check_step(const json_t *config, const char *path, bool done, const char *step,
                               const char *first, const char *second, akin_error *err)
 {
-    const char *field = is_null(config, first) ? first : second != NULL && is_null(config, second) ? second : NULL;
+    const char *field = is_null(config, first)                      ? first
+                        : second != NULL && is_null(config, second) ? second
+                                                                    : NULL;
     if (done && field != NULL)
-        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' is null while '%s' is true", field, step);
+        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' is null while '%s' is true", field,
+                         step);
     return AKIN_OK;
 }
 
-/* The forms that transformers' get_size_dict takes: an integer (`square` says whether of a square or
- * of the shortest edge), [height, width], or an object. Absent or null: *io keeps its value. */
+/* The forms that transformers' get_size_dict takes: an integer (`square` says whether of a square
+ * or of the shortest edge), [height, width], or an object. Absent or null: *io keeps its value. */
 static akin_status read_size(const json_t *config, const char *path, const char *field, bool square,
                              size_field *io, akin_error *err)
 {
@@ -110,9 +113,10 @@ static akin_status read_size(const json_t *config, const char *path, const char 
             if (to == NULL && json_is_null(edge))
                 continue; /* "longest_edge": null says nothing */
             if (to == NULL)
-                return akin_fail(err, AKIN_E_CONFIG, path,
-                                 "field '%s.%s' is not supported; use shortest_edge, or height and width",
-                                 field, key);
+                return akin_fail(
+                    err, AKIN_E_CONFIG, path,
+                    "field '%s.%s' is not supported; use shortest_edge, or height and width", field,
+                    key);
             AKIN_TRY(edge_of(edge, path, field, to, err));
         }
         bool both = size.height != 0 && size.width != 0, none = size.height == 0 && size.width == 0;
@@ -133,18 +137,20 @@ out:
 }
 
 /* Three numbers, or one for all three channels. */
-static akin_status read_channels(const json_t *config, const char *path, const char *field, double io[3],
-                                 akin_error *err)
+static akin_status read_channels(const json_t *config, const char *path, const char *field,
+                                 double io[3], akin_error *err)
 {
     const json_t *value = json_object_get(config, field);
     if (value == NULL || json_is_null(value))
         return AKIN_OK;
     if (!json_is_number(value) && !(json_is_array(value) && json_array_size(value) == 3))
-        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers", field);
+        return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers",
+                         field);
     for (size_t c = 0; c < 3; c++) {
         const json_t *number = json_is_array(value) ? json_array_get(value, c) : value;
         if (!json_is_number(number) || !(fabs(json_number_value(number)) <= (double)FLT_MAX))
-            return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers", field);
+            return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers",
+                             field);
         io[c] = json_number_value(number);
     }
     return AKIN_OK;
@@ -167,11 +173,13 @@ static akin_status check_class(const json_t *config, const char *path, akin_erro
             name = NULL;
     if (name != NULL)
         return akin_fail(err, AKIN_E_CONFIG, path,
-                         "field 'image_processor_type' is '%s'; akin knows CLIPImageProcessor", name);
+                         "field 'image_processor_type' is '%s'; akin knows CLIPImageProcessor",
+                         name);
     return AKIN_OK;
 }
 
-static akin_status read_config(akin_preprocess *out, const json_t *config, const char *path, akin_error *err)
+static akin_status read_config(akin_preprocess *out, const json_t *config, const char *path,
+                               akin_error *err)
 {
     akin_status status;
     int64_t resample = out->resample;
@@ -183,7 +191,8 @@ static akin_status read_config(akin_preprocess *out, const json_t *config, const
     AKIN_TRY(read_flag(config, path, "use_square_size", &kosmos, err));
     AKIN_TRY(read_flag(config, path, "do_pad", &pad, err));
     if (pad) {
-        status = akin_fail(err, AKIN_E_CONFIG, path, "field 'do_pad' is true, which akin does not support");
+        status = akin_fail(err, AKIN_E_CONFIG, path,
+                           "field 'do_pad' is true, which akin does not support");
         goto out;
     }
     /* Read for its type only: conversion to RGB is always done, as CLIP needs three channels. */
@@ -193,10 +202,13 @@ static akin_status read_config(akin_preprocess *out, const json_t *config, const
     AKIN_TRY(read_flag(config, path, "do_rescale", &out->do_rescale, err));
     AKIN_TRY(read_flag(config, path, "do_normalize", &out->do_normalize, err));
     AKIN_TRY(check_step(config, path, out->do_resize, "do_resize", "size", "resample", err));
-    AKIN_TRY(check_step(config, path, out->do_center_crop, "do_center_crop", "crop_size", NULL, err));
+    AKIN_TRY(
+        check_step(config, path, out->do_center_crop, "do_center_crop", "crop_size", NULL, err));
     AKIN_TRY(check_step(config, path, out->do_rescale, "do_rescale", "rescale_factor", NULL, err));
-    AKIN_TRY(check_step(config, path, out->do_normalize, "do_normalize", "image_mean", "image_std", err));
-    AKIN_TRY(akin_json_int(config, path, NULL, "resample", AKIN_NEAREST, AKIN_HAMMING, &resample, err));
+    AKIN_TRY(check_step(config, path, out->do_normalize, "do_normalize", "image_mean", "image_std",
+                        err));
+    AKIN_TRY(
+        akin_json_int(config, path, NULL, "resample", AKIN_NEAREST, AKIN_HAMMING, &resample, err));
     AKIN_TRY(akin_json_number(config, path, NULL, "rescale_factor", &out->rescale_factor, err));
     if (fabs(out->rescale_factor) > (double)FLT_MAX / 256) {
         status = akin_fail(err, AKIN_E_CONFIG, path, "field 'rescale_factor' is too large");
@@ -208,7 +220,8 @@ static akin_status read_config(akin_preprocess *out, const json_t *config, const
         AKIN_TRY(read_size(config, path, "size", square, &size, err));
     AKIN_TRY(read_size(config, path, "crop_size", true, &crop, err));
     if (out->do_center_crop && crop.shortest != 0) {
-        status = akin_fail(err, AKIN_E_CONFIG, path, "field 'crop_size' must hold height and width");
+        status = akin_fail(err, AKIN_E_CONFIG, path,
+                           "field 'crop_size' must hold height and width");
         goto out;
     }
     AKIN_TRY(read_channels(config, path, "image_mean", out->mean, err));
@@ -288,7 +301,9 @@ static void plan(const akin_preprocess *spec, int height, int width, span *down,
     span *both[] = { down, across };
     for (int i = 0; i < 2; i++) {
         span *s = both[i];
-        int64_t crop = !spec->do_center_crop ? s->size : i == 0 ? spec->crop_height : spec->crop_width;
+        int64_t crop = !spec->do_center_crop ? s->size
+                       : i == 0              ? spec->crop_height
+                                             : spec->crop_width;
         s->out = crop;
         s->count = crop < s->size ? crop : s->size;
         s->from = (s->size - s->count) / 2; /* the excess, halved down */
@@ -307,8 +322,8 @@ void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, i
 
 /* ---- values */
 
-/* What becomes of each sample value in each channel: the reference's arithmetic, once a value instead
- * of once a sample. */
+/* What becomes of each sample value in each channel: the reference's arithmetic, once a value
+ * instead of once a sample. */
 static void fill_table(const akin_preprocess *spec, float table[3][256])
 {
     for (int c = 0; c < 3; c++) {
@@ -330,13 +345,15 @@ akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture 
     span down, across;
     plan(spec, picture->height, picture->width, &down, &across);
     if (down.size > INT32_MAX || across.size > INT32_MAX)
-        return akin_fail(err, AKIN_E_LIMIT, NULL,
-                         "a picture of %d x %d pixels is too narrow: resized it would be %lld x %lld",
-                         picture->width, picture->height, (long long)across.size, (long long)down.size);
+        return akin_fail(
+            err, AKIN_E_LIMIT, NULL,
+            "a picture of %d x %d pixels is too narrow: resized it would be %lld x %lld",
+            picture->width, picture->height, (long long)across.size, (long long)down.size);
     size_t plane, samples;
     if (!akin_mul((size_t)down.out, (size_t)across.out, &plane) || !akin_mul(plane, 3, &samples) ||
         samples > capacity)
-        return akin_fail(err, AKIN_E_CAPACITY, NULL, "the tensor is 3 x %lld x %lld; there is room for %zu floats",
+        return akin_fail(err, AKIN_E_CAPACITY, NULL,
+                         "the tensor is 3 x %lld x %lld; there is room for %zu floats",
                          (long long)down.out, (long long)across.out, capacity);
 
     /* The window of the resized picture that the crop keeps. */
@@ -349,16 +366,19 @@ akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture 
         pitch = (size_t)across.count * 3;
         size_t bytes = pitch * (size_t)down.count; /* at most 3 bytes for each float of out */
         if (bytes > bounds.memory_bytes)
-            return akin_fail(err, AKIN_E_LIMIT, NULL,
-                             "resizing to %lld x %lld pixels needs %zu bytes of memory, the limit is %zu: raise "
-                             "it with --max-memory",
-                             (long long)across.count, (long long)down.count, bytes, bounds.memory_bytes);
+            return akin_fail(
+                err, AKIN_E_LIMIT, NULL,
+                "resizing to %lld x %lld pixels needs %zu bytes of memory, the limit is %zu: raise "
+                "it with --max-memory",
+                (long long)across.count, (long long)down.count, bytes, bounds.memory_bytes);
         resized = malloc(bytes);
         if (resized == NULL)
             return akin_fail_nomem(err, "a resized picture", bytes);
-        akin_window window = { (int)across.from, (int)down.from, (int)across.count, (int)down.count };
+        akin_window window = { (int)across.from, (int)down.from, (int)across.count,
+                               (int)down.count };
         AKIN_TRY(akin_resize(picture->pixels, picture->width, picture->height, 3, (int)across.size,
-                             (int)down.size, spec->resample, window, resized, bounds.memory_bytes - bytes, err));
+                             (int)down.size, spec->resample, window, resized,
+                             bounds.memory_bytes - bytes, err));
         pixels = resized;
     }
 

@@ -1,6 +1,6 @@
 /* preprocess.h - RGB pixels to exactly the tensor that the reference preprocessor makes.
  *
- * Reference: transformers 5.23.0 CLIPImageProcessorPil over Pillow 13.0.0 (docs/models/clip.md).
+ * Reference: transformers 5.23.0 CLIPImageProcessorPil over Pillow 13.0.0 (docs/pictures.md).
  */
 #ifndef AKIN_IMAGE_PREPROCESS_H
 #define AKIN_IMAGE_PREPROCESS_H
@@ -27,9 +27,10 @@ typedef struct akin_preprocess {
 } akin_preprocess;
 
 /* Reads folder/preprocessor_config.json (absent: class defaults; a processor_config.json that
- * holds an "image_processor" object is read too, as the reference does). An int size or crop_size
- * (the published openai files) means shortest edge and square. Unknown resample filters, sizes past
- * 16,384 and a std of 0 are AKIN_E_CONFIG naming the field. */
+ * holds an "image_processor" object wins, as in the reference). An int size or crop_size (the
+ * published openai files) means shortest edge and square. A null is no default: it switches a do_
+ * field off and is an error for a value that a step needs. Unknown resample filters, sizes past
+ * 16,384, a std of 0 and another class's file are AKIN_E_CONFIG naming the field. */
 akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_error *err);
 
 /* Height and width of the tensor that a picture of height x width becomes. */
@@ -38,7 +39,7 @@ void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, i
 
 /* Writes float32 [3, out_height, out_width] to out, which has room for `capacity` floats
  * (AKIN_E_CAPACITY otherwise). Computes only the samples that the crop needs; extra memory is
- * bounded by limits->memory_bytes. */
+ * bounded by limits->memory_bytes (NULL: the default limits). */
 akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture *picture,
                                 const akin_picture_limits *limits, float *out, size_t capacity,
                                 akin_error *err);

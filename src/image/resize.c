@@ -2,9 +2,9 @@
  *
  * Owns the filter weights and the two passes. Refuses what needs more than max_bytes. Matches
  * Pillow 13.0.0 (Image.resize on L, RGB and RGBX) bit for bit: double weights rounded to 22 bits,
- * 32-bit sums, a rounding to 8 bits after each pass. Rows and columns are independent of each other,
- * so only those that reach the window are computed: the reference makes 224 x 672,000 pixels of a
- * 1 x 3000 picture before it crops 224 x 224 of them.
+ * 32-bit sums, a rounding to 8 bits after each pass. Rows and columns are independent of each
+ * other, so only those that reach the window are computed: the reference makes 224 x 672,000 pixels
+ * of a 1 x 3000 picture before it crops 224 x 224 of them.
  */
 #include "resize.h"
 
@@ -21,9 +21,9 @@
 /* 32 bits less 8 of the sample less 2 for the lobes below 0 and above 1. */
 #define WEIGHT_BITS 22
 
-/* A weight is kept as two signed 16-bit halves, w = high * 2^15 + low: SSE2, which every x86-64 has,
- * multiplies and adds 16-bit pairs in one instruction but has no 32-bit multiply. Sums are taken
- * modulo 2^32, so they are those of the whole weight. */
+/* A weight is kept as two signed 16-bit halves, w = high * 2^15 + low: SSE2, which every x86-64
+ * has, multiplies and adds 16-bit pairs in one instruction but has no 32-bit multiply. Sums are
+ * taken modulo 2^32, so they are those of the whole weight. */
 #define LOW_BITS 15
 #define LANES 8 /* taps are padded with zero weights to a multiple of this */
 
@@ -101,9 +101,9 @@ static akin_status take(budget *b, size_t count, size_t size, void **out, akin_e
     size_t bytes;
     *out = NULL;
     if (!akin_mul(count, size, &bytes) || bytes > b->left)
-        return akin_fail(err, AKIN_E_LIMIT, NULL,
-                         "resizing needs more than the limit of %zu bytes: raise it with --max-memory",
-                         b->max);
+        return akin_fail(
+            err, AKIN_E_LIMIT, NULL,
+            "resizing needs more than the limit of %zu bytes: raise it with --max-memory", b->max);
     *out = malloc(bytes == 0 ? 1 : bytes);
     if (*out == NULL)
         return akin_fail_nomem(err, "a resized picture", bytes);
@@ -120,8 +120,8 @@ static void axis_clear(axis *a)
 }
 
 /* The weights that turn `in` samples into `out`, for outputs [from, from + count). */
-static akin_status axis_init(axis *a, int in, int out, int from, int count, const filter *f, budget *b,
-                             akin_error *err)
+static akin_status axis_init(axis *a, int in, int out, int from, int count, const filter *f,
+                             budget *b, akin_error *err)
 {
     akin_status status;
     double *weights = NULL;
@@ -159,7 +159,8 @@ static akin_status axis_init(axis *a, int in, int out, int from, int count, cons
         int16_t *high = a->high + (size_t)i * a->stride, *low = a->low + (size_t)i * a->stride;
         for (int j = 0; j < taps; j++) {
             double w = sum != 0.0 ? weights[j] / sum : weights[j];
-            int32_t k = (int32_t)(w < 0.0 ? w * (1 << WEIGHT_BITS) - 0.5 : w * (1 << WEIGHT_BITS) + 0.5);
+            int32_t k = (int32_t)(w < 0.0 ? w * (1 << WEIGHT_BITS) - 0.5
+                                          : w * (1 << WEIGHT_BITS) + 0.5);
             low[j] = (int16_t)(k & ((1 << LOW_BITS) - 1));
             high[j] = (int16_t)((k - low[j]) / (1 << LOW_BITS));
         }
@@ -191,11 +192,12 @@ static inline uint8_t round_sample(uint32_t high, uint32_t low)
 
 /* Splits samples [0, count) of an interleaved row into planes of 16-bit samples.
  * row: [count, channels]; planes: [channels, plane] with plane >= count. */
-static void split_row(const uint8_t *restrict row, int count, int channels, int16_t *restrict planes,
-                      size_t plane)
+static void split_row(const uint8_t *restrict row, int count, int channels,
+                      int16_t *restrict planes, size_t plane)
 {
     if (channels == 3) {
-        int16_t *restrict r = planes, *restrict g = planes + plane, *restrict b = planes + 2 * plane;
+        int16_t *restrict r = planes, *restrict g = planes + plane,
+                          *restrict b = planes + 2 * plane;
         for (int i = 0; i < count; i++) {
             r[i] = row[3 * i];
             g[i] = row[3 * i + 1];
@@ -256,8 +258,8 @@ static void resample_column(const int16_t *high, const int16_t *low, int taps,
 
 /* in: sample a->first of the first of `height` rows, `pitch` bytes apart;
  * out: [height, a->count, channels]. */
-static akin_status horizontal(const axis *a, const uint8_t *in, size_t pitch, int height, int channels,
-                              uint8_t *out, budget *b, akin_error *err)
+static akin_status horizontal(const axis *a, const uint8_t *in, size_t pitch, int height,
+                              int channels, uint8_t *out, budget *b, akin_error *err)
 {
     int count = a->last - a->first;
     size_t plane = (size_t)count + a->stride;
@@ -269,7 +271,8 @@ static akin_status horizontal(const axis *a, const uint8_t *in, size_t pitch, in
     memset(planes, 0, plane * (size_t)channels * sizeof *planes);
     for (int y = 0; y < height; y++) {
         split_row(in + (size_t)y * pitch, count, channels, planes, plane);
-        resample_row(a, planes, plane, channels, out + (size_t)y * (size_t)a->count * (size_t)channels);
+        resample_row(a, planes, plane, channels,
+                     out + (size_t)y * (size_t)a->count * (size_t)channels);
     }
     free(planes);
     return AKIN_OK;
@@ -300,7 +303,8 @@ static akin_status nearest(const uint8_t *in, int in_width, int in_height, int c
                            int height, akin_window window, uint8_t *out, budget *b, akin_error *err)
 {
     void *memory;
-    akin_status status = take(b, (size_t)window.width + (size_t)window.height, sizeof(int), &memory, err);
+    akin_status status = take(b, (size_t)window.width + (size_t)window.height, sizeof(int), &memory,
+                              err);
     if (status != AKIN_OK)
         return status;
     int *columns = memory, *rows = columns + window.width;
@@ -312,7 +316,8 @@ static akin_status nearest(const uint8_t *in, int in_width, int in_height, int c
                 memset(out, 0, (size_t)channels);
             else
                 memcpy(out,
-                       in + ((size_t)rows[y] * (size_t)in_width + (size_t)columns[x]) * (size_t)channels,
+                       in + ((size_t)rows[y] * (size_t)in_width + (size_t)columns[x]) *
+                                (size_t)channels,
                        (size_t)channels);
         }
     }
@@ -320,7 +325,8 @@ static akin_status nearest(const uint8_t *in, int in_width, int in_height, int c
     return AKIN_OK;
 }
 
-static void copy_window(const uint8_t *in, size_t pitch, size_t channels, akin_window w, uint8_t *out)
+static void copy_window(const uint8_t *in, size_t pitch, size_t channels, akin_window w,
+                        uint8_t *out)
 {
     size_t row = (size_t)w.width * channels;
     for (int y = 0; y < w.height; y++)
@@ -332,14 +338,16 @@ akin_status akin_resize(const uint8_t *in, int in_width, int in_height, int chan
                         size_t max_bytes, akin_error *err)
 {
     if (in_width < 1 || in_height < 1 || width < 1 || height < 1 ||
-        (channels != 1 && channels != 3 && channels != 4) || window.width < 1 || window.height < 1 ||
-        window.x < 0 || window.y < 0 || window.width > width || window.height > height ||
-        window.x > width - window.width || window.y > height - window.height ||
-        (int)filter_id < AKIN_NEAREST || filter_id > AKIN_HAMMING)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "cannot resize %d x %d x %d to %d x %d with filter %d, window %d x %d at %d, %d",
-                         in_width, in_height, channels, width, height, (int)filter_id, window.width,
-                         window.height, window.x, window.y);
+        (channels != 1 && channels != 3 && channels != 4) || window.width < 1 ||
+        window.height < 1 || window.x < 0 || window.y < 0 || window.width > width ||
+        window.height > height || window.x > width - window.width ||
+        window.y > height - window.height || (int)filter_id < AKIN_NEAREST ||
+        filter_id > AKIN_HAMMING)
+        return akin_fail(
+            err, AKIN_E_ARGUMENT, NULL,
+            "cannot resize %d x %d x %d to %d x %d with filter %d, window %d x %d at %d, %d",
+            in_width, in_height, channels, width, height, (int)filter_id, window.width,
+            window.height, window.x, window.y);
 
     budget b = { max_bytes, max_bytes };
     size_t pitch = (size_t)in_width * (size_t)channels;
@@ -362,11 +370,11 @@ akin_status akin_resize(const uint8_t *in, int in_width, int in_height, int chan
     size_t left = (size_t)across.first * (size_t)channels; /* bytes before the first column used */
 
     if (!shorten) {
-        AKIN_TRY(horizontal(&across, in + (size_t)window.y * pitch + left, pitch, window.height, channels,
-                            out, &b, err));
+        AKIN_TRY(horizontal(&across, in + (size_t)window.y * pitch + left, pitch, window.height,
+                            channels, out, &b, err));
     } else if (!narrow) {
-        vertical(&down, in + (size_t)down.first * pitch + (size_t)window.x * (size_t)channels, pitch,
-                 (size_t)window.width * (size_t)channels, out);
+        vertical(&down, in + (size_t)down.first * pitch + (size_t)window.x * (size_t)channels,
+                 pitch, (size_t)window.width * (size_t)channels, out);
     } else if ((int64_t)in_height - height > 0 &&
                (int64_t)in_height - height > 2 * ((int64_t)in_width - width)) {
         /* Vertical first: on pictures that lose more than twice as many rows as columns. */

@@ -1,5 +1,5 @@
-/* test_picture.c - image/picture.c, jpeg.c, png.c and exif.c against Pillow (tests/golden/pictures),
- * and broken pictures, each one change away from a good one. */
+/* test_picture.c - image/picture.c, jpeg.c, png.c and exif.c against Pillow
+ * (tests/golden/pictures), and broken pictures, each one change away from a good one. */
 #include "unit.h"
 
 #include <sys/resource.h>
@@ -39,7 +39,8 @@ static void every_picture(void **state)
         size_t size = (size_t)p.width * (size_t)p.height * 3;
         if (p.width != json_integer_value(json_object_get(entry, "width")) ||
             p.height != json_integer_value(json_object_get(entry, "height")) ||
-            strcmp(golden_hash(p.pixels, size, hash), json_string_value(json_object_get(entry, "rgb"))) != 0) {
+            strcmp(golden_hash(p.pixels, size, hash),
+                   json_string_value(json_object_get(entry, "rgb"))) != 0) {
             print_error("%s: the pixels differ\n", file);
             wrong++;
         }
@@ -72,7 +73,8 @@ static bytes load(const char *name)
 }
 
 /* Decodes a copy of exactly that many bytes, so that a sanitizer sees a read past the end. */
-static akin_status decode(const void *data, size_t size, const akin_picture_limits *limits, akin_error *err)
+static akin_status decode(const void *data, size_t size, const akin_picture_limits *limits,
+                          akin_error *err)
 {
     akin_picture p;
     void *copy = malloc(size != 0 ? size : 1);
@@ -89,28 +91,29 @@ static void expect(const void *data, size_t size, akin_status want, const char *
     akin_error err = { 0 };
     akin_status status = decode(data, size, NULL, &err);
     if (status != want || strstr(err.message, part) == NULL)
-        fail_msg("expected %s with '%s', got %s: %s", akin_status_name(want), part, akin_status_name(status),
-                 status != AKIN_OK ? err.message : "");
+        fail_msg("expected %s with '%s', got %s: %s", akin_status_name(want), part,
+                 akin_status_name(status), status != AKIN_OK ? err.message : "");
 }
 
 static void cut_anywhere(void **state)
 {
     (void)state;
-    static const char *const files[] = { "jpeg-420.jpg", "jpeg-progressive-420.jpg", "jpeg-arithmetic.jpg",
-                                         "jpeg-cmyk-adobe.jpg", "png-palette8.png", "png-rgb16-interlaced.png",
+    static const char *const files[] = { "jpeg-420.jpg",        "jpeg-progressive-420.jpg",
+                                         "jpeg-arithmetic.jpg", "jpeg-cmyk-adobe.jpg",
+                                         "png-palette8.png",    "png-rgb16-interlaced.png",
                                          "png-split.png" };
     for (size_t f = 0; f < sizeof files / sizeof files[0]; f++) {
         bytes b = load(files[f]);
         bool png = b.data[0] == 0x89;
-        /* Of a PNG the end chunk (12 bytes) and the two checksums of the data (4 each) are not needed,
-         * nor is the mark that the data is over. */
+        /* Of a PNG the end chunk (12 bytes) and the two checksums of the data (4 each) are not
+         * needed, nor is the mark that the data is over. */
         size_t last = png ? b.size - 24 : b.size - 2;
         for (size_t n = 1; n <= last; n += n < 64 || n + 40 > last ? 1 : 37) {
             akin_error err;
             akin_status status = decode(b.data, n, NULL, &err);
             if (status != AKIN_E_TRUNCATED)
-                fail_msg("%s cut to %zu of %zu bytes: %s: %s", files[f], n, b.size, akin_status_name(status),
-                         status != AKIN_OK ? err.message : "");
+                fail_msg("%s cut to %zu of %zu bytes: %s: %s", files[f], n, b.size,
+                         akin_status_name(status), status != AKIN_OK ? err.message : "");
         }
         assert_int_equal(decode(b.data, b.size, NULL, NULL), AKIN_OK);
         free(b.data);
@@ -290,7 +293,8 @@ static void broken_jpeg(void **state)
     expect(b.data, b.size, AKIN_E_CORRUPT, "missing SOS");
     free(b.data);
 
-    /* A progressive picture that would fit as a baseline one does not as it is: all coefficients. */
+    /* A progressive picture that would fit as a baseline one does not as it is: all coefficients.
+     */
     b = load("jpeg-progressive-420.jpg");
     akin_picture_limits limits = { 1 << 20, 150 * 101 * 3 + (1 << 20) + (64 << 10) };
     akin_error err;
@@ -310,7 +314,8 @@ static void too_many_scans(void **state)
     (void)state;
     bytes b = load("jpeg-progressive-420.jpg");
     size_t first = find(b, "\xff\xda", 2), end = first + 2;
-    while (!(b.data[end] == 0xff && b.data[end + 1] != 0 && !(b.data[end + 1] >= 0xd0 && b.data[end + 1] <= 0xd7)))
+    while (!(b.data[end] == 0xff && b.data[end + 1] != 0 &&
+             !(b.data[end + 1] >= 0xd0 && b.data[end + 1] <= 0xd7)))
         end++;
     size_t scan = end - first, count = 600;
     bytes big = { malloc(b.size + scan * count), 0 };
@@ -417,7 +422,8 @@ static void text_bombs(void **state)
     for (int i = 0; i < 64; i++) { /* 64 * 16 MiB */
         z.next_in = block;
         z.avail_in = (uInt)zeros;
-        assert_int_equal(deflate(&z, i == 63 ? Z_FINISH : Z_NO_FLUSH), i == 63 ? Z_STREAM_END : Z_OK);
+        assert_int_equal(deflate(&z, i == 63 ? Z_FINISH : Z_NO_FLUSH),
+                         i == 63 ? Z_STREAM_END : Z_OK);
     }
     size_t size = room - z.avail_out;
     deflateEnd(&z);
@@ -484,7 +490,8 @@ static void exif_blocks(void **state)
         if (akin_orientation_read(copy, sizeof copy, NULL, 0) != changes[i].want)
             fail_msg("change %zu", i);
     }
-    static const char packet[] = "<x tiff:Orientation='6' tiff:Orientation=\"x\" tiff:Orientation=\"3\"/>";
+    static const char packet[] =
+        "<x tiff:Orientation='6' tiff:Orientation=\"x\" tiff:Orientation=\"3\"/>";
     const uint8_t *xmp = (const uint8_t *)packet;
     assert_int_equal(akin_orientation_read(NULL, 0, xmp, sizeof packet - 1), 3);
     assert_int_equal(akin_orientation_read(NULL, 0, xmp, sizeof packet - 6), 1);
@@ -497,9 +504,15 @@ static void exif_blocks(void **state)
 static void mutations(void **state)
 {
     (void)state;
-    static const char *const names[] = { "exif-twice.jpg", "jpeg-cmyk-plain.jpg", "jpeg-progressive-420.jpg",
-                                         "jpeg-arithmetic.jpg", "exif-6.png", "raw-profile-ztxt.png",
-                                         "png-palette4-interlaced.png", "xmp-packed.png", "animation.png" };
+    static const char *const names[] = { "exif-twice.jpg",
+                                         "jpeg-cmyk-plain.jpg",
+                                         "jpeg-progressive-420.jpg",
+                                         "jpeg-arithmetic.jpg",
+                                         "exif-6.png",
+                                         "raw-profile-ztxt.png",
+                                         "png-palette4-interlaced.png",
+                                         "xmp-packed.png",
+                                         "animation.png" };
     akin_picture_limits limits = { 1 << 20, 16 << 20 };
     size_t counts[2] = { 0 };
     for (size_t f = 0; f < sizeof names / sizeof names[0]; f++) {
@@ -515,12 +528,13 @@ static void mutations(void **state)
                     r = r << 8 | golden_byte(seed, from++);
                 /* Half of them in the first 200 bytes, where the structure is. */
                 size_t at = r % (round % 2 == 0 && b.size > 200 ? 200 : b.size);
-                copy[at] = round % 3 == 0 ? golden_byte(seed, from++) : copy[at] ^ (uint8_t)(1u << r / 65536 % 8);
+                copy[at] = round % 3 == 0 ? golden_byte(seed, from++)
+                                          : copy[at] ^ (uint8_t)(1u << r / 65536 % 8);
             }
             if (b.data[0] == 0x89) { /* checksums that hold, or nothing gets past them */
                 for (size_t at = 8; at + 12 <= b.size;) {
-                    size_t n = (size_t)copy[at] << 24 | (size_t)copy[at + 1] << 16 | (size_t)copy[at + 2] << 8 |
-                               copy[at + 3];
+                    size_t n = (size_t)copy[at] << 24 | (size_t)copy[at + 1] << 16 |
+                               (size_t)copy[at + 2] << 8 | copy[at + 3];
                     if (n > b.size - at - 12)
                         break;
                     put32(copy + at + 8 + n, (uint32_t)crc32(0, copy + at + 4, (uInt)(n + 4)));

@@ -50,10 +50,12 @@ static void every_tensor(void **state)
                 float ours = out[count == n ? k : k * (n - 1) / 4];
                 float theirs = (float)json_number_value(json_array_get(picks, k));
                 if (ours != theirs)
-                    fail_msg("%s, %s: value %zu is %.9g, not %.9g", file, name, k, (double)ours, (double)theirs);
+                    fail_msg("%s, %s: value %zu is %.9g, not %.9g", file, name, k, (double)ours,
+                             (double)theirs);
             }
             char hash[17];
-            if (strcmp(golden_hash(out, n * sizeof *out, hash), json_string_value(json_array_get(want, 2))) != 0)
+            if (strcmp(golden_hash(out, n * sizeof *out, hash),
+                       json_string_value(json_array_get(want, 2))) != 0)
                 fail_msg("%s, %s: the tensor differs", file, name);
             tensors++;
         }
@@ -124,13 +126,16 @@ static void the_thinnest(void **state)
     assert_int_equal(akin_preprocess_run(&spec, &wide, &small, out, 3 * 224 * 224, &err), AKIN_OK);
     assert_true(out[0] != out[223] && out[0] == out[223 * 224]);
     small.memory_bytes = 1000;
-    assert_int_equal(akin_preprocess_run(&spec, &wide, &small, out, 3 * 224 * 224, &err), AKIN_E_LIMIT);
+    assert_int_equal(akin_preprocess_run(&spec, &wide, &small, out, 3 * 224 * 224, &err),
+                     AKIN_E_LIMIT);
     assert_non_null(strstr(err.message, "--max-memory"));
-    assert_int_equal(akin_preprocess_run(&spec, &wide, NULL, out, 3 * 224 * 224 - 1, &err), AKIN_E_CAPACITY);
+    assert_int_equal(akin_preprocess_run(&spec, &wide, NULL, out, 3 * 224 * 224 - 1, &err),
+                     AKIN_E_CAPACITY);
     spec.shortest_edge = 16384;
     spec.do_center_crop = false;
     akin_picture thinner = { 1, 200000, pixels };
-    assert_int_equal(akin_preprocess_run(&spec, &thinner, NULL, out, 3 * 224 * 224, &err), AKIN_E_LIMIT);
+    assert_int_equal(akin_preprocess_run(&spec, &thinner, NULL, out, 3 * 224 * 224, &err),
+                     AKIN_E_LIMIT);
     free(pixels);
     free(out);
 }
@@ -165,15 +170,17 @@ static void class_defaults(void **state)
     akin_preprocess spec;
     akin_error err;
     /* No file, an empty one, and one about other things all mean the class's own values. */
-    static const char *const texts[] = { NULL, "{}",
-                                         "{\"do_convert_rgb\":null,\"processor_class\":\"CLIPProcessor\"}" };
+    static const char *const texts[] = {
+        NULL, "{}", "{\"do_convert_rgb\":null,\"processor_class\":\"CLIPProcessor\"}"
+    };
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(open_text(&spec, texts[i], &err), AKIN_OK);
         assert_true(spec.do_resize && spec.do_center_crop && spec.do_rescale && spec.do_normalize);
         assert_int_equal(spec.shortest_edge, 224);
         assert_int_equal(spec.crop_height, 224);
         assert_int_equal(spec.resample, AKIN_BICUBIC);
-        assert_true(spec.rescale_factor == 1.0 / 255.0 && spec.mean[0] == 0.48145466 && spec.std[2] == 0.27577711);
+        assert_true(spec.rescale_factor == 1.0 / 255.0 && spec.mean[0] == 0.48145466 &&
+                    spec.std[2] == 0.27577711);
     }
 }
 
@@ -183,11 +190,12 @@ static void nulls(void **state)
     (void)state;
     akin_preprocess spec;
     akin_error err;
-    assert_int_equal(open_text(&spec,
-                               "{\"do_resize\":null,\"do_rescale\":null,\"do_normalize\":null,\"size\":null,"
-                               "\"resample\":null,\"rescale_factor\":null,\"image_mean\":null}",
-                               &err),
-                     AKIN_OK);
+    assert_int_equal(
+        open_text(&spec,
+                  "{\"do_resize\":null,\"do_rescale\":null,\"do_normalize\":null,\"size\":null,"
+                  "\"resample\":null,\"rescale_factor\":null,\"image_mean\":null}",
+                  &err),
+        AKIN_OK);
     assert_true(!spec.do_resize && !spec.do_rescale && !spec.do_normalize && spec.do_center_crop);
 }
 
@@ -232,8 +240,10 @@ static void refused_configurations(void **state)
         { "{\"size\":[224]}", "'size'", AKIN_E_CONFIG },
         { "{\"size\":{}}", "'size'", AKIN_E_CONFIG },
         { "{\"size\":{\"height\":224}}", "'size'", AKIN_E_CONFIG },
-        { "{\"size\":{\"height\":224,\"width\":224,\"shortest_edge\":1}}", "'size'", AKIN_E_CONFIG },
-        { "{\"size\":{\"shortest_edge\":224,\"longest_edge\":300}}", "'size.longest_edge'", AKIN_E_CONFIG },
+        { "{\"size\":{\"height\":224,\"width\":224,\"shortest_edge\":1}}", "'size'",
+          AKIN_E_CONFIG },
+        { "{\"size\":{\"shortest_edge\":224,\"longest_edge\":300}}", "'size.longest_edge'",
+          AKIN_E_CONFIG },
         { "{\"size\":{\"max_height\":224,\"max_width\":300}}", "'size.max_", AKIN_E_CONFIG },
         { "{\"size\":null}", "'size' is null while 'do_resize'", AKIN_E_CONFIG },
         { "{\"resample\":null}", "'resample' is null", AKIN_E_CONFIG },
@@ -252,7 +262,8 @@ static void refused_configurations(void **state)
         { "{\"image_std\":[0.5,1e-60,0.5]}", "'image_std'", AKIN_E_CONFIG },
         { "{\"image_std\":[0.5,1e200,0.5]}", "'image_std'", AKIN_E_CONFIG },
         { "{\"rescale_factor\":1e38}", "'rescale_factor'", AKIN_E_CONFIG },
-        { "{\"image_processor_type\":\"SiglipImageProcessor\"}", "'SiglipImageProcessor'", AKIN_E_CONFIG },
+        { "{\"image_processor_type\":\"SiglipImageProcessor\"}", "'SiglipImageProcessor'",
+          AKIN_E_CONFIG },
         { "{\"size\":224", "JSON", AKIN_E_FORMAT },
         { "[]", "object", AKIN_E_FORMAT },
     };

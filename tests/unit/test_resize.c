@@ -14,7 +14,10 @@ static json_t *golden(void)
     return all;
 }
 
-static int field(const json_t *row, size_t i) { return (int)json_integer_value(json_array_get(row, i)); }
+static int field(const json_t *row, size_t i)
+{
+    return (int)json_integer_value(json_array_get(row, i));
+}
 
 static void the_published_row(void **state)
 {
@@ -33,13 +36,15 @@ static void the_published_row(void **state)
                                      (akin_window){ 0, 0, width, 1 }, out, 1 << 20, &err),
                          AKIN_OK);
         for (int k = 0; k < width; k++)
-            assert_int_equal(out[k], json_integer_value(json_array_get(json_array_get(row, 2), (size_t)k)));
+            assert_int_equal(out[k],
+                             json_integer_value(json_array_get(json_array_get(row, 2), (size_t)k)));
     }
     assert_int_equal(i, 9);
     json_decref(all);
-    /* And by hand, from the notes, so that the file cannot drift unseen. */
+    /* And by hand, so that the file cannot drift unseen. */
     static const uint8_t four[] = { 20, 80, 145, 205 };
-    assert_int_equal(akin_resize(line, 10, 1, 1, 4, 1, AKIN_BICUBIC, (akin_window){ 0, 0, 4, 1 }, out, 1 << 20, NULL),
+    assert_int_equal(akin_resize(line, 10, 1, 1, 4, 1, AKIN_BICUBIC, (akin_window){ 0, 0, 4, 1 },
+                                 out, 1 << 20, NULL),
                      AKIN_OK);
     assert_memory_equal(out, four, 4);
 }
@@ -72,17 +77,21 @@ static void every_size_and_window(void **state)
         uint8_t *part = malloc(size);
         akin_error err;
         char hash[17];
-        assert_int_equal(akin_resize(in, w, h, channels, to_w, to_h, filter, (akin_window){ 0, 0, to_w, to_h },
-                                     out, 1 << 28, &err),
+        assert_int_equal(akin_resize(in, w, h, channels, to_w, to_h, filter,
+                                     (akin_window){ 0, 0, to_w, to_h }, out, 1 << 28, &err),
                          AKIN_OK);
         if (strcmp(golden_hash(out, size, hash), json_string_value(json_array_get(row, 7))) != 0)
-            fail_msg("seed %d: %d x %d x %d to %d x %d with filter %d", seed, w, h, channels, to_w, to_h, (int)filter);
-        akin_window win = { to_w / 3, to_h / 4, to_w - to_w / 3 - to_w / 5, to_h - to_h / 4 - to_h / 5 };
-        assert_int_equal(akin_resize(in, w, h, channels, to_w, to_h, filter, win, part, 1 << 28, &err), AKIN_OK);
+            fail_msg("seed %d: %d x %d x %d to %d x %d with filter %d", seed, w, h, channels, to_w,
+                     to_h, (int)filter);
+        akin_window win = { to_w / 3, to_h / 4, to_w - to_w / 3 - to_w / 5,
+                            to_h - to_h / 4 - to_h / 5 };
+        assert_int_equal(
+            akin_resize(in, w, h, channels, to_w, to_h, filter, win, part, 1 << 28, &err), AKIN_OK);
         size_t run = (size_t)win.width * (size_t)channels;
         for (int y = 0; y < win.height; y++)
-            assert_memory_equal(part + (size_t)y * run,
-                                out + ((size_t)(win.y + y) * (size_t)to_w + (size_t)win.x) * (size_t)channels, run);
+            assert_memory_equal(
+                part + (size_t)y * run,
+                out + ((size_t)(win.y + y) * (size_t)to_w + (size_t)win.x) * (size_t)channels, run);
         free(in);
         free(out);
         free(part);
@@ -98,7 +107,8 @@ static void a_window_of_a_huge_target(void **state)
     uint8_t *in = noise(5, 3000 * 3), *out = malloc(224 * 224 * 3);
     akin_error err;
     akin_window win = { 0, 335888, 224, 224 };
-    assert_int_equal(akin_resize(in, 1, 3000, 3, 224, 672000, AKIN_BICUBIC, win, out, 256 << 10, &err), AKIN_OK);
+    assert_int_equal(
+        akin_resize(in, 1, 3000, 3, 224, 672000, AKIN_BICUBIC, win, out, 256 << 10, &err), AKIN_OK);
     /* A column of one colour stays one, whatever the row. */
     for (int y = 0; y < 224; y++)
         for (int x = 1; x < 224; x++)
@@ -114,14 +124,20 @@ static void refuses(void **state)
     memset(in, 0, sizeof in);
     akin_error err;
     akin_window all = { 0, 0, 5, 5 };
-    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BICUBIC, all, out, 1 << 16, &err), AKIN_OK);
-    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BICUBIC, all, out, 100, &err), AKIN_E_LIMIT);
+    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BICUBIC, all, out, 1 << 16, &err),
+                     AKIN_OK);
+    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BICUBIC, all, out, 100, &err),
+                     AKIN_E_LIMIT);
     assert_non_null(strstr(err.message, "100 bytes: raise it with --max-memory"));
-    assert_int_equal(akin_resize(in, 10, 10, 2, 5, 5, AKIN_BICUBIC, all, out, 1 << 16, &err), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, (akin_filter)6, all, out, 1 << 16, &err), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_resize(in, 0, 10, 3, 5, 5, AKIN_BOX, all, out, 1 << 16, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_resize(in, 10, 10, 2, 5, 5, AKIN_BICUBIC, all, out, 1 << 16, &err),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, (akin_filter)6, all, out, 1 << 16, &err),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_resize(in, 0, 10, 3, 5, 5, AKIN_BOX, all, out, 1 << 16, &err),
+                     AKIN_E_ARGUMENT);
     all.x = 1;
-    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BOX, all, out, 1 << 16, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_resize(in, 10, 10, 3, 5, 5, AKIN_BOX, all, out, 1 << 16, &err),
+                     AKIN_E_ARGUMENT);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* jpeg_variants.c - writes JPEG files of kinds that Pillow cannot write; input maker of pictures.py.
+/* jpeg_variants.c - writes JPEG files of kinds that Pillow cannot write; input maker of
+ * pictures.py.
  *
  *     cc jpeg_variants.c -ljpeg -o jpeg_variants
  *     jpeg_variants OUT WIDTH HEIGHT SPACE SAMPLING QUALITY [OPTION...] < samples
@@ -60,7 +61,8 @@ int main(int argc, char **argv)
             c.restart_interval = (unsigned)atoi(argv[i] + 8);
         else if (strcmp(argv[i], "separate") == 0) {
             for (int k = 0; k < c.num_components; k++)
-                scans[k] = (jpeg_scan_info){ .comps_in_scan = 1, .component_index = { k }, .Se = 63 };
+                scans[k] =
+                    (jpeg_scan_info){ .comps_in_scan = 1, .component_index = { k }, .Se = 63 };
             c.scan_info = scans;
             c.num_scans = c.num_components;
         }

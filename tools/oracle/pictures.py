@@ -1,8 +1,8 @@
 """Makes tests/golden/pictures and tests/golden/resize: small pictures that trip preprocessing, what
 Pillow and transformers make of them, and resized rows.
 
-    cc tools/oracle/jpeg_variants.c -ljpeg -o /tmp/jpeg_variants
-    python tools/oracle/pictures.py /tmp/jpeg_variants tests/golden
+    cc tools/oracle/jpeg_variants.c -ljpeg -o jpeg_variants
+    python tools/oracle/pictures.py ./jpeg_variants tests/golden
 
 Needs Pillow 13.0.0, transformers 5.23.0, numpy. Deterministic: the pictures are kept when they exist
 (another libjpeg would encode other bytes), the answers are always made anew.
