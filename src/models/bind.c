@@ -106,17 +106,17 @@ struct load {
     const akin_slots *slots;
     const akin_checkpoint *checkpoint;
     const akin_kernels *kernels;
-    bool round_bf16;
+    bool round_bf16, whole;
     akin_status *statuses; /* [count] */
 };
 
 static akin_status load_slot(const struct load *t, const akin_slot *slot, akin_error *err)
 {
-    if (slot->values == NULL && slot->linear == NULL)
+    if (slot->values == NULL && slot->linear == NULL && !t->whole)
         return AKIN_OK;
     const akin_tensor *tensor = akin_checkpoint_find(t->checkpoint, slot->name);
     const size_t count = akin_tensor_count(tensor);
-    if (slot->values != NULL)
+    if (slot->linear == NULL)
         return akin_tensor_to_f32(tensor, slot->values, count, err);
     float *values = malloc(akin_max(count, 1) * sizeof *values);
     if (values == NULL)
@@ -137,9 +137,9 @@ static void load_task(void *context, size_t i, int worker)
 }
 
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool round_bf16, akin_error *err)
+                           const akin_kernels *kernels, bool round_bf16, bool whole, akin_error *err)
 {
-    struct load t = { slots, checkpoint, kernels, round_bf16, NULL };
+    struct load t = { slots, checkpoint, kernels, round_bf16, whole, NULL };
     t.statuses = calloc(akin_max(slots->count, 1), sizeof *t.statuses);
     if (t.statuses == NULL)
         return akin_fail_nomem(err, "tensor table", 0);
