@@ -80,7 +80,8 @@ int cli_model(const cli_args *args)
     akin_status status = AKIN_OK;
     cli_engine engine;
     out_sink out;
-    int exit_status = cli_engine_open(&engine, &own, AKIN_PART_ALL);
+    int exit_status = cli_engine_open(
+        &engine, &own, AKIN_PART_TOKENIZER | AKIN_PART_PREPROCESS | AKIN_PART_WEIGHTS);
     if (exit_status != CLI_DONE)
         goto close;
     AKIN_TRY(out_open(&out, NULL, &err));

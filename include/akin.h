@@ -58,7 +58,8 @@ enum {
     AKIN_PART_PREPROCESS = 2,
     AKIN_PART_TEXT = 4 | AKIN_PART_TOKENIZER,
     AKIN_PART_IMAGE = 8 | AKIN_PART_PREPROCESS,
-    AKIN_PART_ALL = AKIN_PART_TEXT | AKIN_PART_IMAGE
+    AKIN_PART_ALL = AKIN_PART_TEXT | AKIN_PART_IMAGE,
+    AKIN_PART_WEIGHTS = 16 /* read through and checked, but not kept: to describe a model */
 };
 
 typedef struct akin_model_options {
@@ -81,12 +82,12 @@ typedef struct akin_model_info {
     size_t size;
     const char *family;     /* "clip" */
     const char *form;       /* "hf" */
-    const char *weights;    /* path of the weights file or shard index; "" when no tower is loaded */
+    const char *weights;    /* path of the weights file or shard index; "" when none was opened */
     const char *isa;        /* "avx2" */
     const char *precision;  /* "f32", "bf16" */
     const char *activation; /* "quick_gelu", "gelu", ... */
     const char *pooling;    /* "first-eos" or "argmax" */
-    int64_t parameters;     /* of the whole checkpoint; 0 when no tower is loaded */
+    int64_t parameters;     /* of the whole checkpoint; 0 when none was opened */
     int dimensions;         /* of an embedding */
     int image_height, image_width;
     int patch;

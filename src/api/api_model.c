@@ -52,12 +52,47 @@ static akin_status check_form(const char *form, akin_error *err)
     return akin_fail(err, AKIN_E_ARGUMENT, NULL, "form is '%s'; it must be hf or open_clip", form);
 }
 
+/* What people have that is no model in Hugging Face form. */
+static const struct {
+    const char *name; /* of a file in the folder */
+    akin_status status;
+    const char *message;
+} other_forms[] = {
+    { "config.json", AKIN_OK, "" },
+    { "open_clip_config.json", AKIN_E_UNSUPPORTED,
+      "a checkpoint in open_clip form, which is not read yet; use one in Hugging Face form (config.json "
+      "with model_type clip)" },
+    { "0_CLIPModel/config.json", AKIN_E_NOT_FOUND,
+      "a sentence-transformers folder: the model is the folder 0_CLIPModel in it" },
+    { "refs/main", AKIN_E_NOT_FOUND,
+      "a repository of the hub's cache: the model is a folder in its 'snapshots'" },
+};
+
+static akin_status check_form_of_folder(const char *folder, akin_error *err)
+{
+    for (size_t i = 0; i < sizeof other_forms / sizeof *other_forms; i++) {
+        char *path = akin_path_join(folder, other_forms[i].name);
+        if (path == NULL)
+            return akin_fail_nomem(err, "path", 0);
+        const bool there = akin_path_is_file(path);
+        free(path);
+        if (there)
+            return other_forms[i].status == AKIN_OK
+                       ? AKIN_OK
+                       : akin_fail(err, other_forms[i].status, folder, "%s", other_forms[i].message);
+    }
+    return akin_fail(err, AKIN_E_NOT_FOUND, folder,
+                     "no config.json in this folder; a model is a folder with config.json, "
+                     "model.safetensors (or pytorch_model.bin), tokenizer files and "
+                     "preprocessor_config.json");
+}
+
 /* One folder, judged before its files are opened: the error a user meets first should say what a
  * model is. */
 static akin_status check_folder(const char *path, akin_error *err)
 {
     if (akin_path_is_dir(path))
-        return AKIN_OK;
+        return check_form_of_folder(path, err);
     if (akin_path_is_file(path))
         return akin_fail(err, AKIN_E_NOT_A_FILE, path,
                          "a model is a folder (config.json, weights, tokenizer files), not one file: name "
@@ -86,7 +121,7 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
         status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "precision %d is unknown", (int)options.precision);
         goto out;
     }
-    if ((model->parts & ~(unsigned)AKIN_PART_ALL) != 0) {
+    if ((model->parts & ~(unsigned)(AKIN_PART_ALL | AKIN_PART_WEIGHTS)) != 0) {
         status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "parts %#x are unknown", model->parts);
         goto out;
     }
@@ -107,7 +142,7 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
 
     const bool text = (model->parts & AKIN_PART_TEXT) == AKIN_PART_TEXT;
     const bool image = (model->parts & AKIN_PART_IMAGE) == AKIN_PART_IMAGE;
-    if (text || image) {
+    if (text || image || (model->parts & AKIN_PART_WEIGHTS) != 0) {
         AKIN_TRY(akin_pool_new(&pool, options.threads != 0 ? options.threads : akin_cpu_count(), err));
         AKIN_TRY(akin_clip_open(&model->clip, path, &model->config, model->kernels,
                                 model->precision == AKIN_PRECISION_BF16, text, image, pool, err));

@@ -168,7 +168,8 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
     akin_preprocess_shape(spec, picture.height, picture.width, height, width);
     if (side != 0 && ((size_t)*height != side || (size_t)*width != side)) {
         status = akin_fail(err, AKIN_E_CONFIG, input->path,
-                           "preprocessor_config.json makes %d x %d pixels of it; the model takes %zu x %zu",
+                           "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
+                           "preprocessor_config.json is missing or belongs to another model",
                            *width, *height, side, side);
         goto out;
     }

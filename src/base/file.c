@@ -117,6 +117,12 @@ bool akin_path_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool akin_path_is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 char *akin_path_join(const char *dir, const char *name)
 {
     size_t d = strlen(dir), n = strlen(name);

@@ -30,6 +30,9 @@ void akin_file_unmap(akin_mapping *m);
 bool akin_path_is_file(const char *path);
 bool akin_path_is_dir(const char *path);
 
+/* Whether `path` itself is a symbolic link, one that leads nowhere included. */
+bool akin_path_is_link(const char *path);
+
 /* dir + "/" + name, allocated; the caller frees. NULL when out of memory. */
 char *akin_path_join(const char *dir, const char *name);
 

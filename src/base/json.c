@@ -2,21 +2,34 @@
 #include "json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "buffer.h"
 #include "file.h"
+
+akin_status akin_json_fail(const void *bytes, size_t size, const char *path, const json_error_t *why,
+                           akin_error *err)
+{
+    static const char pointer[] = "version https://git-lfs";
+    if (json_error_code(why) == json_error_out_of_memory)
+        return akin_fail_nomem(err, "JSON", 0);
+    if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
+        return akin_fail(err, AKIN_E_FORMAT, path,
+                         "a Git LFS pointer, not JSON: the repository was cloned without Git LFS; run "
+                         "'git lfs pull' there, or download the file from its web page");
+    if (size != 0 && *(const char *)bytes == '<')
+        return akin_fail(err, AKIN_E_FORMAT, path,
+                         "a web page, not JSON: the download got a log-in or an error instead of the file");
+    return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d", why->text,
+                     why->line, why->column);
+}
 
 akin_status akin_json_parse(const void *bytes, size_t size, const char *path, json_t **out,
                             akin_error *err)
 {
     json_error_t why;
     *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
-    if (*out != NULL)
-        return AKIN_OK;
-    if (json_error_code(&why) == json_error_out_of_memory)
-        return akin_fail_nomem(err, "JSON", 0);
-    return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d", why.text,
-                     why.line, why.column);
+    return *out != NULL ? AKIN_OK : akin_json_fail(bytes, size, path, &why, err);
 }
 
 akin_status akin_json_read(const char *path, size_t max, json_t **out, akin_error *err)

@@ -14,6 +14,11 @@
 akin_status akin_json_parse(const void *bytes, size_t size, const char *path, json_t **out,
                             akin_error *err);
 
+/* The failure of a caller's own json_loadb() of these bytes: AKIN_E_FORMAT with line and column, or
+ * with what the file is instead when it is a Git LFS pointer or a web page. */
+akin_status akin_json_fail(const void *bytes, size_t size, const char *path, const json_error_t *why,
+                           akin_error *err);
+
 /* Reads a file of at most `max` bytes whose top level is an object. A parsed tree takes up to about
  * 60 times its text ("[],[],..."), so `max` is also the bound on memory. */
 akin_status akin_json_read(const char *path, size_t max, json_t **out, akin_error *err);

@@ -107,7 +107,7 @@ struct load {
     const akin_slots *slots;
     const akin_checkpoint *checkpoint;
     const akin_kernels *kernels;
-    bool round_bf16;
+    bool round_bf16, whole;
     akin_status *statuses; /* [count] */
     float **scratch;       /* [threads]: room for the largest tensor that is packed; NULL: not yet */
     size_t scratch_floats;
@@ -115,11 +115,11 @@ struct load {
 
 static akin_status load_slot(const struct load *t, const akin_slot *slot, int worker, akin_error *err)
 {
-    if (slot->values == NULL && slot->linear == NULL)
+    if (slot->values == NULL && slot->linear == NULL && !t->whole)
         return AKIN_OK;
     const akin_tensor *tensor = akin_checkpoint_find(t->checkpoint, slot->name);
     const size_t count = akin_tensor_count(tensor);
-    if (slot->values != NULL)
+    if (slot->linear == NULL)
         return akin_tensor_to_f32(tensor, slot->values, count, err);
     float **scratch = &t->scratch[worker];
     if (*scratch == NULL)
@@ -140,10 +140,10 @@ static void load_task(void *context, size_t i, int worker)
 }
 
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool round_bf16, akin_error *err)
+                           const akin_kernels *kernels, bool round_bf16, bool whole, akin_error *err)
 {
     struct load t = { .slots = slots, .checkpoint = checkpoint, .kernels = kernels,
-                      .round_bf16 = round_bf16 };
+                      .round_bf16 = round_bf16, .whole = whole };
     const int threads = akin_pool_threads(pool);
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < slots->count; i++)

@@ -208,7 +208,7 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         AKIN_TRY(bind_vision(&slots, load && vision, &clip->vision, config, kernels, err));
         AKIN_TRY(akin_bind_check(&slots, checkpoint, is_position_ids, err));
     }
-    AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, round_bf16, err));
+    AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, round_bf16, !text && !vision, err));
     for (size_t i = 0; i < slots.count; i++)
         clip->parameters += akin_tensor_count(akin_checkpoint_find(checkpoint, slots.items[i].name));
     clip->weights = strdup(akin_checkpoint_path(checkpoint));

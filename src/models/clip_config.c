@@ -130,6 +130,12 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
         return status;
     }
     AKIN_TRY(akin_json_text(root, path, NULL, "model_type", &type, err));
+    if (type != NULL && (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0)) {
+        status = akin_fail(err, AKIN_E_UNSUPPORTED, path,
+                           "field 'model_type' is '%s', one tower alone; akin reads the whole model, as "
+                           "CLIPModel saves it", type);
+        goto out;
+    }
     if (type == NULL || strcmp(type, "clip") != 0) {
         status = akin_fail(err, AKIN_E_UNSUPPORTED, path,
                            "field 'model_type' is %s%s%s; akin reads 'clip'", type == NULL ? "" : "'",

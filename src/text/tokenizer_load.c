@@ -55,11 +55,8 @@ static akin_status parse(const char *text, size_t size, const char *path, json_t
 {
     json_error_t why;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-    if (*out == NULL && json_error_code(&why) == json_error_out_of_memory)
-        return akin_fail_nomem(err, "JSON", 0);
     if (*out == NULL)
-        return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d",
-                         why.text, why.line, why.column);
+        return akin_json_fail(text, size, path, &why, err);
     if (!json_is_object(*out))
         return akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
     return AKIN_OK;

@@ -126,7 +126,7 @@ static bool is_safetensors(const akin_mapping *m)
 static akin_status kind_of(const akin_mapping *m, const char *path, enum kind *out, akin_error *err)
 {
     if (m->size == 0)
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "an empty file");
+        return akin_fail(err, AKIN_E_TRUNCATED, path, "an empty file: download it again");
     for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
         if (begins(m, lookalikes[i].bytes, lookalikes[i].size))
             return akin_fail(err, AKIN_E_FORMAT, path, "%s", lookalikes[i].message);
@@ -344,10 +344,14 @@ static akin_status find(akin_checkpoint *c, const char *path, akin_mapping *out,
         akin_status status = akin_file_map(c->path, out, err);
         if (status != AKIN_E_NOT_FOUND)
             return status;
+        if (akin_path_is_link(c->path))
+            return akin_fail(err, status, c->path,
+                             "a link to a file that is not there: download it again");
     }
     return akin_fail(err, AKIN_E_NOT_FOUND, path,
-                     "no weights in this folder: none of %s, %s, %s and %s", candidates[0],
-                     candidates[1], candidates[2], candidates[3]);
+                     "no weights in this folder: none of %s, %s, %s and %s; download one (TensorFlow's "
+                     "tf_model.h5, Flax's flax_model.msgpack and GGUF files are not read)",
+                     candidates[0], candidates[1], candidates[2], candidates[3]);
 }
 
 akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_error *err)

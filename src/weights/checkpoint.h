@@ -59,7 +59,8 @@ char *akin_shape_text(const int64_t *shape, int dims, char *text, size_t capacit
 
 /* Converts to float32 in row-major order whatever the strides; out has room for `count` elements,
  * which must equal akin_tensor_count. F32, F16, BF16 and F64 only (else AKIN_E_TENSOR_DTYPE); a
- * NaN, an infinity or an F64 past float32's range is AKIN_E_NONFINITE naming tensor and index. */
+ * NaN, an infinity or an F64 past float32's range is AKIN_E_NONFINITE naming tensor and index.
+ * With out NULL the values are only looked at. */
 akin_status akin_tensor_to_f32(const akin_tensor *tensor, float *out, size_t count, akin_error *err);
 
 #endif

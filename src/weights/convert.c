@@ -175,6 +175,7 @@ akin_status akin_tensor_to_f32(const akin_tensor *tensor, float *out, size_t cou
     size_t row = (size_t)shape[dims - 1], step = (size_t)stride[dims - 1] * item;
     const unsigned char *src = tensor->data;
     int64_t at[AKIN_MAX_DIMS] = { 0 };
+    float unused[block];
     for (size_t done = 0;;) {
         for (size_t i = 0; i < row; i += block) {
             size_t n = row - i < block ? row - i : block;
@@ -190,7 +191,7 @@ akin_status akin_tensor_to_f32(const akin_tensor *tensor, float *out, size_t cou
                     gather(gathered, run, n, 8, step);
                 run = gathered;
             }
-            if (convert(run, out + done, n))
+            if (convert(run, out != NULL ? out + done : unused, n))
                 return fail_nonfinite(tensor, convert, run, done, err);
             done += n;
         }

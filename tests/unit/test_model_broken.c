@@ -58,6 +58,8 @@ static void remove_file(const char *name)
 
 static void copy_good(void)
 {
+    remove_file("open_clip_config.json");
+    remove_file("model.safetensors"); /* a writer would follow the link that it may be */
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         akin_buffer b = read_file(GOOD, files[i]);
         write_file(files[i], b.data, b.size);
@@ -162,6 +164,26 @@ static void no_tokenizer(void) { remove_file("tokenizer.json"); }
 static void config_cut(void) { write_file("config.json", "{\"model_type\": \"cl", 17); }
 static void config_array(void) { write_file("config.json", "[]", 2); }
 static void config_empty(void) { write_file("config.json", "", 0); }
+#define POINTER "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+static void config_lfs(void) { write_file("config.json", POINTER, sizeof POINTER - 1); }
+static void tokenizer_lfs(void) { write_file("tokenizer.json", POINTER, sizeof POINTER - 1); }
+static void config_html(void) { write_file("config.json", "<!DOCTYPE html>", 15); }
+static void text_tower(void) { set_config(NULL, "model_type", json_string("clip_text_model")); }
+
+static void open_clip(void)
+{
+    remove_file("config.json");
+    write_file("open_clip_config.json", "{}", 2);
+}
+
+static void dangling(void)
+{
+    char *path = akin_path_join(folder, "model.safetensors");
+    unlink(path);
+    assert_int_equal(symlink("nowhere", path), 0);
+    free(path);
+}
+
 static void other_model(void) { set_config(NULL, "model_type", json_string("siglip")); }
 static void no_model_type(void) { set_config(NULL, "model_type", json_null()); }
 static void wider(void) { set_config("vision_config", "hidden_size", json_integer(39)); }
@@ -236,12 +258,18 @@ static const struct {
     const char *message; /* and its message holds this */
 } table[] = {
     { "nothing", nothing, AKIN_OK, "", "" },
-    { "no config", no_config, AKIN_E_NOT_FOUND, "/config.json", "cannot open" },
+    { "no config", no_config, AKIN_E_NOT_FOUND, "", "no config.json in this folder" },
+    { "open_clip", open_clip, AKIN_E_UNSUPPORTED, "", "in open_clip form" },
     { "no weights", no_weights, AKIN_E_NOT_FOUND, "", "model.safetensors" },
     { "no tokenizer", no_tokenizer, AKIN_E_NOT_FOUND, "", "tokenizer.json" },
     { "config cut", config_cut, AKIN_E_FORMAT, "/config.json", "not valid JSON" },
     { "config array", config_array, AKIN_E_FORMAT, "/config.json", "not an object" },
     { "config empty", config_empty, AKIN_E_FORMAT, "/config.json", "not valid JSON" },
+    { "config LFS", config_lfs, AKIN_E_FORMAT, "/config.json", "git lfs pull" },
+    { "tokenizer LFS", tokenizer_lfs, AKIN_E_FORMAT, "/tokenizer.json", "git lfs pull" },
+    { "config HTML", config_html, AKIN_E_FORMAT, "/config.json", "a web page" },
+    { "dangling weights", dangling, AKIN_E_NOT_FOUND, "/model.safetensors", "a link to a file" },
+    { "text tower", text_tower, AKIN_E_UNSUPPORTED, "/config.json", "one tower alone" },
     { "other model", other_model, AKIN_E_UNSUPPORTED, "/config.json", "'model_type' is 'siglip'" },
     { "no model type", no_model_type, AKIN_E_UNSUPPORTED, "/config.json", "'model_type' is absent" },
     { "wider", wider, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
@@ -287,6 +315,11 @@ static void test_table(void **state)
                      err.message, akin_status_name(table[i].status));
         if (status != AKIN_OK && (!ends_with(err.path, table[i].file) || strstr(err.message, table[i].message) == NULL))
             fail_msg("%s: the error is %s: %s", table[i].name, err.path, err.message);
+        akin_model_close(model);
+        /* What describes a model sees the same, without keeping the weights. */
+        akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+        options.parts = AKIN_PART_TOKENIZER | AKIN_PART_PREPROCESS | AKIN_PART_WEIGHTS;
+        assert_int_equal(akin_model_open(&model, folder, &options, &err), table[i].status);
         akin_model_close(model);
     }
 }
@@ -349,6 +382,7 @@ int main(void)
     if (mkdtemp(folder) == NULL)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    copy_good(); /* which removes what is in no list */
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         remove_file(files[i]);
     rmdir(folder);
