@@ -11,8 +11,7 @@
 
 akin_nn akin_session_nn(akin_session *session)
 {
-    return (akin_nn){ session->model->kernels, session->pool, &session->arena,
-                      session->model->precision == AKIN_PRECISION_BF16 };
+    return (akin_nn){ session->model->kernels, session->pool, &session->arena };
 }
 
 akin_status akin_session_new(akin_session **out, const akin_model *model,

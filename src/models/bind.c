@@ -107,7 +107,7 @@ struct load {
     const akin_slots *slots;
     const akin_checkpoint *checkpoint;
     const akin_kernels *kernels;
-    bool round_bf16, whole;
+    bool whole;
     akin_status *statuses; /* [count] */
     float **scratch;       /* [threads]: room for the largest tensor that is packed; NULL: not yet */
     size_t scratch_floats;
@@ -128,8 +128,7 @@ static akin_status load_slot(const struct load *t, const akin_slot *slot, int wo
         return akin_fail_nomem(err, "weights", t->scratch_floats * sizeof **scratch);
     akin_status status = akin_tensor_to_f32(tensor, *scratch, count, err);
     if (status == AKIN_OK)
-        akin_linear_set(slot->linear, t->kernels, t->round_bf16, *scratch, slot->first,
-                        (size_t)slot->shape[0]);
+        akin_linear_set(slot->linear, t->kernels, *scratch, slot->first, (size_t)slot->shape[0]);
     return status;
 }
 
@@ -140,10 +139,10 @@ static void load_task(void *context, size_t i, int worker)
 }
 
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool round_bf16, bool whole, akin_error *err)
+                           const akin_kernels *kernels, bool whole, akin_error *err)
 {
     struct load t = { .slots = slots, .checkpoint = checkpoint, .kernels = kernels,
-                      .round_bf16 = round_bf16, .whole = whole };
+                      .whole = whole };
     const int threads = akin_pool_threads(pool);
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < slots->count; i++)

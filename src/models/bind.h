@@ -46,6 +46,6 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
 /* Reads the slots that have a target, several at a time on `pool`. A NaN or infinity is
  * AKIN_E_NONFINITE naming the tensor; with `whole`, one in a slot without a target too. */
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool round_bf16, bool whole, akin_error *err);
+                           const akin_kernels *kernels, bool whole, akin_error *err);
 
 #endif

@@ -72,7 +72,7 @@ static void bind_rows(akin_slots *slots, bool load, akin_linear *linear, size_t 
 
 static akin_status bind_encoder(akin_slots *slots, bool load, akin_encoder *encoder,
                                 const akin_tower_config *config, bool causal, const akin_kernels *kernels,
-                                const char *tower, akin_error *err)
+                                bool round_bf16, const char *tower, akin_error *err)
 {
     const size_t d = config->width;
     *encoder = (akin_encoder){ .d = d, .heads = config->heads, .hidden = config->hidden,
@@ -87,10 +87,10 @@ static akin_status bind_encoder(akin_slots *slots, bool load, akin_encoder *enco
         char prefix[80];
         snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.", tower, l);
         if (load) {
-            AKIN_TRY(akin_linear_init(&layer->qkv, kernels, d, 3 * d, true, err));
-            AKIN_TRY(akin_linear_init(&layer->out, kernels, d, d, true, err));
-            AKIN_TRY(akin_linear_init(&layer->fc1, kernels, d, config->hidden, true, err));
-            AKIN_TRY(akin_linear_init(&layer->fc2, kernels, config->hidden, d, true, err));
+            AKIN_TRY(akin_linear_init(&layer->qkv, kernels, round_bf16, d, 3 * d, true, err));
+            AKIN_TRY(akin_linear_init(&layer->out, kernels, round_bf16, d, d, true, err));
+            AKIN_TRY(akin_linear_init(&layer->fc1, kernels, round_bf16, d, config->hidden, true, err));
+            AKIN_TRY(akin_linear_init(&layer->fc2, kernels, round_bf16, config->hidden, d, true, err));
         }
         bind_norm(slots, load, &layer->norm1, d, config->eps, prefix, "layer_norm1");
         bind_rows(slots, load, &layer->qkv, d, 0, d, true, prefix, "self_attn.q_proj");
@@ -106,7 +106,8 @@ out:
 }
 
 static akin_status bind_text(akin_slots *slots, bool load, akin_text_tower *tower,
-                             const akin_clip_config *c, const akin_kernels *kernels, akin_error *err)
+                             const akin_clip_config *c, const akin_kernels *kernels, bool round_bf16,
+                             akin_error *err)
 {
     const size_t d = c->text.width;
     akin_status status = AKIN_OK;
@@ -115,24 +116,26 @@ static akin_status bind_text(akin_slots *slots, bool load, akin_text_tower *towe
     bind_values(slots, load, &tower->positions, 2,
                 (const int64_t[]){ (int64_t)c->text_tokens, (int64_t)d }, "text_model.embeddings.",
                 "position_embedding.weight");
-    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->text, true, kernels, "text_model", err));
+    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->text, true, kernels, round_bf16, "text_model",
+                          err));
     bind_norm(slots, load, &tower->final, d, c->text.eps, "text_model.", "final_layer_norm");
     if (load)
-        AKIN_TRY(akin_linear_init(&tower->projection, kernels, d, c->dimensions, false, err));
+        AKIN_TRY(akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
     bind_rows(slots, load, &tower->projection, d, 0, c->dimensions, false, "", "text_projection");
 out:
     return status;
 }
 
 static akin_status bind_vision(akin_slots *slots, bool load, akin_vision_tower *tower,
-                               const akin_clip_config *c, const akin_kernels *kernels, akin_error *err)
+                               const akin_clip_config *c, const akin_kernels *kernels, bool round_bf16,
+                             akin_error *err)
 {
     const size_t d = c->vision.width, taps = 3 * c->patch * c->patch;
     akin_status status = AKIN_OK;
     bind_values(slots, load, &tower->class_embedding, 1, (const int64_t[]){ (int64_t)d },
                 "vision_model.embeddings.", "class_embedding");
     if (load)
-        AKIN_TRY(akin_linear_init(&tower->patch, kernels, taps, d, false, err));
+        AKIN_TRY(akin_linear_init(&tower->patch, kernels, round_bf16, taps, d, false, err));
     akin_slot *slot = akin_slots_add(
         slots, 4, (const int64_t[]){ (int64_t)d, 3, (int64_t)c->patch, (int64_t)c->patch }, "%s",
         "vision_model.embeddings.patch_embedding.weight");
@@ -142,10 +145,11 @@ static akin_status bind_vision(akin_slots *slots, bool load, akin_vision_tower *
                 (const int64_t[]){ (int64_t)(1 + c->grid * c->grid), (int64_t)d },
                 "vision_model.embeddings.", "position_embedding.weight");
     bind_norm(slots, load, &tower->pre, d, c->vision.eps, "vision_model.", "pre_layrnorm");
-    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->vision, false, kernels, "vision_model", err));
+    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->vision, false, kernels, round_bf16, "vision_model",
+                          err));
     bind_norm(slots, load, &tower->post, d, c->vision.eps, "vision_model.", "post_layernorm");
     if (load)
-        AKIN_TRY(akin_linear_init(&tower->projection, kernels, d, c->dimensions, false, err));
+        AKIN_TRY(akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
     bind_rows(slots, load, &tower->projection, d, 0, c->dimensions, false, "", "visual_projection");
 out:
     return status;
@@ -189,7 +193,6 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         return akin_fail_nomem(err, "model", sizeof *clip);
     clip->config = *config;
     clip->kernels = kernels;
-    clip->round_bf16 = round_bf16;
     clip->has_text = text;
     clip->has_vision = vision;
     akin_slots slots = { 0 };
@@ -204,11 +207,11 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         clear_encoder(&clip->text.encoder);
         clear_encoder(&clip->vision.encoder);
         akin_slots_add(&slots, 0, (const int64_t[]){ 0 }, "logit_scale")->values = &clip->logit_scale;
-        AKIN_TRY(bind_text(&slots, load && text, &clip->text, config, kernels, err));
-        AKIN_TRY(bind_vision(&slots, load && vision, &clip->vision, config, kernels, err));
+        AKIN_TRY(bind_text(&slots, load && text, &clip->text, config, kernels, round_bf16, err));
+        AKIN_TRY(bind_vision(&slots, load && vision, &clip->vision, config, kernels, round_bf16, err));
         AKIN_TRY(akin_bind_check(&slots, checkpoint, is_position_ids, err));
     }
-    AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, round_bf16, !text && !vision, err));
+    AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, !text && !vision, err));
     for (size_t i = 0; i < slots.count; i++)
         clip->parameters += akin_tensor_count(akin_checkpoint_find(checkpoint, slots.items[i].name));
     clip->weights = strdup(akin_checkpoint_path(checkpoint));

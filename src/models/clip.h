@@ -38,7 +38,6 @@ typedef struct akin_vision_tower {
 typedef struct akin_clip {
     akin_clip_config config;
     const akin_kernels *kernels;
-    bool round_bf16;
     bool has_text, has_vision; /* which towers were loaded */
     akin_text_tower text;
     akin_vision_tower vision;

@@ -12,11 +12,11 @@
  * (512 KiB on Zen 3): 112 rows x 256 columns of sums are 112 KiB, 112 x 384 of left 168 KiB. */
 enum { BLOCK_ROWS = 112, BLOCK_COLS = 256 };
 
-akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, size_t in, size_t out,
-                             bool has_bias, akin_error *err)
+akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, bool round_bf16, size_t in,
+                             size_t out, bool has_bias, akin_error *err)
 {
     size_t floats, bytes;
-    *linear = (akin_linear){ .in = in, .out = out };
+    *linear = (akin_linear){ .in = in, .out = out, .round_bf16 = round_bf16 };
     if (!akin_mul(akin_round_up(out, (size_t)kernels->tile_cols), in, &floats) ||
         !akin_mul(floats, sizeof(float), &bytes))
         return akin_fail_nomem(err, "weights", 0);
@@ -41,10 +41,11 @@ void akin_linear_clear(akin_linear *linear)
     *linear = (akin_linear){ 0 };
 }
 
-void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, bool round_bf16,
-                     const float *weight, size_t first, size_t count)
+void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, const float *weight, size_t first,
+                     size_t count)
 {
-    akin_pack_right(kernels, round_bf16, weight, linear->in, 1, first, count, linear->in, linear->panels);
+    akin_pack_right(kernels, linear->round_bf16, weight, linear->in, 1, first, count, linear->in,
+                    linear->panels);
 }
 
 struct product {
@@ -72,7 +73,7 @@ static void pack_task(void *context, size_t panel, int worker)
     const size_t tile = (size_t)kernels->tile_rows, in = t->linear->in;
     float *out = t->left + panel * tile * in;
     if (t->norm == NULL) {
-        akin_pack_left(t->nn, t->x, t->ldx, t->rows, in, panel, out);
+        akin_pack_left(kernels, t->linear->round_bf16, t->x, t->ldx, t->rows, in, panel, out);
         return;
     }
     /* Normalised on the way into the panel: one pass over x instead of a written and re-read copy. */
@@ -81,7 +82,7 @@ static void pack_task(void *context, size_t panel, int worker)
     for (size_t i = 0; i < rows; i++)
         kernels->layernorm_f32(t->x + (panel * tile + i) * t->ldx, t->norm->weight, t->norm->bias,
                                t->norm->eps, normed + i * in, in);
-    akin_pack_left(t->nn, normed, in, rows, in, 0, out);
+    akin_pack_left(kernels, t->linear->round_bf16, normed, in, rows, in, 0, out);
 }
 
 static void block_task(void *context, size_t i, int worker)

@@ -2,6 +2,7 @@
 #ifndef AKIN_NN_LINEAR_H
 #define AKIN_NN_LINEAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "nn/nn.h"
@@ -10,20 +11,22 @@
 typedef struct akin_linear {
     size_t in;
     size_t out;
+    bool round_bf16; /* both operands are rounded to bf16 (nearest, ties to even) and multiplied in f32:
+                        what bf16 instructions compute, on processors without */
     float *panels; /* packed weights; owned */
     float *bias;   /* [out], or NULL; owned */
 } akin_linear;
 
 /* Allocates for W [out, in] and, when has_bias, b [out]; sets neither. */
-akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, size_t in, size_t out,
-                             bool has_bias, akin_error *err);
+akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, bool round_bf16, size_t in,
+                             size_t out, bool has_bias, akin_error *err);
 void akin_linear_clear(akin_linear *linear);
 
 /* Packs rows [first, first + count) of W from weight [count, in]. Several matrices that read the
  * same input (query, key, value) become one product this way. Distinct rows from several threads are
  * safe. */
-void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, bool round_bf16,
-                     const float *weight, size_t first, size_t count);
+void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, const float *weight, size_t first,
+                     size_t count);
 
 /* x [rows, in], stride ldx; y [rows, out], stride ldy, may not be x.
  * norm: NULL, or the LayerNorm that each row of x passes through first.

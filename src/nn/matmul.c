@@ -64,12 +64,12 @@ static void pad_panel(size_t n, size_t k, size_t tile, float *out)
         memset(out + p * tile + n, 0, (tile - n) * sizeof(float));
 }
 
-void akin_pack_left(const akin_nn *nn, const float *x, size_t ldx, size_t m, size_t k, size_t panel,
-                    float *out)
+void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx, size_t m,
+                    size_t k, size_t panel, float *out)
 {
-    const size_t tile = (size_t)nn->kernels->tile_rows, row0 = panel * tile;
+    const size_t tile = (size_t)kernels->tile_rows, row0 = panel * tile;
     const size_t rows = akin_min(tile, m - row0);
-    fill_panel(x + row0 * ldx, ldx, 1, rows, k, tile, nn->round_bf16, out);
+    fill_panel(x + row0 * ldx, ldx, 1, rows, k, tile, round_bf16, out);
     pad_panel(rows, k, tile, out);
 }
 

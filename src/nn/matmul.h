@@ -21,8 +21,8 @@ void akin_round_bf16(float *x, size_t count);
 
 /* Packs panel `panel` of the left operand: rows [panel * tile_rows, ...) of x [m, k], stride ldx.
  * out: the panel, [k, tile_rows]. */
-void akin_pack_left(const akin_nn *nn, const float *x, size_t ldx, size_t m, size_t k, size_t panel,
-                    float *out);
+void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx, size_t m,
+                    size_t k, size_t panel, float *out);
 
 /* Packs columns [first, first + count) of the right operand: element (column first + j, p) is
  * src[j * stride_n + p * stride_k], p < k. out: all panels. Distinct columns from several threads

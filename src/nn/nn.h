@@ -2,8 +2,6 @@
 #ifndef AKIN_NN_NN_H
 #define AKIN_NN_NN_H
 
-#include <stdbool.h>
-
 #include "base/arena.h"
 #include "base/thread.h"
 #include "cpu/kernels.h"
@@ -13,8 +11,6 @@ typedef struct akin_nn {
     const akin_kernels *kernels;
     akin_pool *pool;   /* NULL: this thread alone */
     akin_arena *arena; /* scratch; what a block takes it gives back */
-    bool round_bf16;   /* round both operands of every product to bf16 (nearest, ties to even) and
-                          multiply in f32: what bf16 instructions compute, on processors without */
 } akin_nn;
 
 /* LayerNorm's parameters, [n] each; owned by the model. */

@@ -59,11 +59,11 @@ static void product(const akin_kernels *kernels, const float *left, const float 
                           ldo);
 }
 
-static void pack_rows(const akin_nn *nn, const float *x, size_t ldx, size_t m, size_t k, float *left)
+static void pack_rows(const akin_kernels *kernels, const float *x, size_t ldx, size_t m, size_t k, float *left)
 {
-    const size_t tile = (size_t)nn->kernels->tile_rows;
+    const size_t tile = (size_t)kernels->tile_rows;
     for (size_t panel = 0; panel * tile < m; panel++)
-        akin_pack_left(nn, x, ldx, m, k, panel, left + panel * tile * k);
+        akin_pack_left(kernels, false, x, ldx, m, k, panel, left + panel * tile * k);
 }
 
 static void head_task(void *context, size_t i, int worker)
@@ -82,9 +82,9 @@ static void head_task(void *context, size_t i, int worker)
     float *right = left + t->left_floats, *scores = right + t->right_floats;
     float *block = scores + t->score_floats;
 
-    pack_rows(nn, q, ld, m, width, left);
+    pack_rows(kernels, q, ld, m, width, left);
     akin_pad_right(kernels, length, width, right);
-    akin_pack_right(kernels, nn->round_bf16, k, ld, 1, 0, length, width, right);
+    akin_pack_right(kernels, false, k, ld, 1, 0, length, width, right);
     product(kernels, left, right, m, length, width, block, scores, length);
 
     const float scale = 1.0f / sqrtf((float)width);
@@ -93,9 +93,9 @@ static void head_task(void *context, size_t i, int worker)
         kernels->softmax_f32(scores + r * length, scale, visible);
         memset(scores + r * length + visible, 0, (length - visible) * sizeof(float));
     }
-    pack_rows(nn, scores, length, m, length, left);
+    pack_rows(kernels, scores, length, m, length, left);
     akin_pad_right(kernels, width, length, right);
-    akin_pack_right(kernels, nn->round_bf16, v, 1, ld, 0, width, length, right);
+    akin_pack_right(kernels, false, v, 1, ld, 0, width, length, right);
     product(kernels, left, right, m, width, length, block, t->out + span->out_row * t->d + i % t->heads * width,
             t->d);
 }

@@ -39,7 +39,7 @@ static akin_arena arena;
 
 static akin_nn single(const akin_kernels *k)
 {
-    return (akin_nn){ k, NULL, &arena, false };
+    return (akin_nn){ k, NULL, &arena };
 }
 
 /* y = x W^T + b + residual at strides wider than the rows, checked in double. */
@@ -52,10 +52,10 @@ static void check_linear(const akin_nn *nn, size_t m, size_t n, size_t k)
     float *y = floats(m * ldy, 0.0f);
     for (size_t i = 0; i < m * ldy; i++)
         y[i] = -777.0f;
-    assert_int_equal(akin_linear_init(&linear, nn->kernels, k, n, true, &err), AKIN_OK);
+    assert_int_equal(akin_linear_init(&linear, nn->kernels, false, k, n, true, &err), AKIN_OK);
     /* Rows set in two parts, as query, key and value are. */
-    akin_linear_set(&linear, nn->kernels, false, w, 0, n / 3);
-    akin_linear_set(&linear, nn->kernels, false, w + n / 3 * k, n / 3, n - n / 3);
+    akin_linear_set(&linear, nn->kernels, w, 0, n / 3);
+    akin_linear_set(&linear, nn->kernels, w + n / 3 * k, n / 3, n - n / 3);
     for (size_t j = 0; j < n; j++)
         linear.bias[j] = uniform();
     assert_int_equal(akin_linear_run(nn, &linear, x, ldx, m, NULL, AKIN_ACT_NONE, residual, n, y, ldy, &err),
@@ -199,8 +199,8 @@ static void make_linear(akin_linear *linear, const akin_kernels *k, size_t in, s
 {
     akin_error err;
     float *w = floats(in * out, 0.2f);
-    assert_int_equal(akin_linear_init(linear, k, in, out, true, &err), AKIN_OK);
-    akin_linear_set(linear, k, false, w, 0, out);
+    assert_int_equal(akin_linear_init(linear, k, false, in, out, true, &err), AKIN_OK);
+    akin_linear_set(linear, k, w, 0, out);
     for (size_t i = 0; i < out; i++)
         linear->bias[i] = uniform();
     free(w);
