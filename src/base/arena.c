@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "arith.h"
+#include "memory.h"
 
 enum { alignment = 64, smallest_block = 1 << 20 };
 
@@ -49,7 +50,7 @@ static struct akin_arena_block *block_for(akin_arena *arena, size_t bytes)
     size_t capacity = akin_max(bytes, smallest_block), total;
     if (!akin_add(capacity, alignment, &total))
         return NULL;
-    struct akin_arena_block *block = aligned_alloc(alignment, total);
+    struct akin_arena_block *block = akin_large_alloc(total);
     if (block != NULL)
         block->capacity = capacity;
     return block;

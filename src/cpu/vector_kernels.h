@@ -26,6 +26,11 @@
 #define TEXT(a) TEXT_(a)
 #define TILE_COLS (2 * LANES)
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3 the
  * result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
@@ -96,22 +101,20 @@ INLINE vf activate_vf(akin_activation activation, vf x)
     return x;
 }
 
-/* `rows` is a constant at each call, so that the loops unroll and the sums stay in registers. */
+/* `rows` is a constant at each call, so that the loops unroll and the sums stay in registers. All
+ * three must: with the first or last one rolled clang keeps the sums in memory, at 2/5 of the speed. */
 INLINE void tile_rows_f32(const int rows, const float *left, const float *right, size_t k, float *c,
                           size_t ldc, bool accumulate)
 {
     vf sum[TILE_ROWS][2];
+    UNROLL
     for (int i = 0; i < rows; i++) {
         sum[i][0] = accumulate ? vf_load(c + (size_t)i * ldc) : vf_set1(0.0f);
         sum[i][1] = accumulate ? vf_load(c + (size_t)i * ldc + LANES) : vf_set1(0.0f);
     }
     for (size_t p = 0; p < k; p++) {
         vf r0 = vf_load(right), r1 = vf_load(right + LANES);
-#if defined(__clang__)
-#pragma unroll
-#else
-#pragma GCC unroll 16
-#endif
+        UNROLL
         for (int i = 0; i < rows; i++) {
             vf l = vf_set1(left[i]);
             sum[i][0] = vf_fma(l, r0, sum[i][0]);
@@ -120,6 +123,7 @@ INLINE void tile_rows_f32(const int rows, const float *left, const float *right,
         left += TILE_ROWS;
         right += TILE_COLS;
     }
+    UNROLL
     for (int i = 0; i < rows; i++) {
         vf_store(c + (size_t)i * ldc, sum[i][0]);
         vf_store(c + (size_t)i * ldc + LANES, sum[i][1]);

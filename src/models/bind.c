@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/memory.h"
 
 void akin_slots_clear(akin_slots *slots)
 {
@@ -108,9 +109,11 @@ struct load {
     const akin_kernels *kernels;
     bool round_bf16;
     akin_status *statuses; /* [count] */
+    float **scratch;       /* [threads]: room for the largest tensor that is packed; NULL: not yet */
+    size_t scratch_floats;
 };
 
-static akin_status load_slot(const struct load *t, const akin_slot *slot, akin_error *err)
+static akin_status load_slot(const struct load *t, const akin_slot *slot, int worker, akin_error *err)
 {
     if (slot->values == NULL && slot->linear == NULL)
         return AKIN_OK;
@@ -118,37 +121,50 @@ static akin_status load_slot(const struct load *t, const akin_slot *slot, akin_e
     const size_t count = akin_tensor_count(tensor);
     if (slot->values != NULL)
         return akin_tensor_to_f32(tensor, slot->values, count, err);
-    float *values = malloc(akin_max(count, 1) * sizeof *values);
-    if (values == NULL)
-        return akin_fail_nomem(err, "weights", count * sizeof *values);
-    akin_status status = akin_tensor_to_f32(tensor, values, count, err);
+    float **scratch = &t->scratch[worker];
+    if (*scratch == NULL)
+        *scratch = akin_large_alloc(t->scratch_floats * sizeof **scratch);
+    if (*scratch == NULL)
+        return akin_fail_nomem(err, "weights", t->scratch_floats * sizeof **scratch);
+    akin_status status = akin_tensor_to_f32(tensor, *scratch, count, err);
     if (status == AKIN_OK)
-        akin_linear_set(slot->linear, t->kernels, t->round_bf16, values, slot->first,
+        akin_linear_set(slot->linear, t->kernels, t->round_bf16, *scratch, slot->first,
                         (size_t)slot->shape[0]);
-    free(values);
     return status;
 }
 
 static void load_task(void *context, size_t i, int worker)
 {
-    (void)worker;
     const struct load *t = context;
-    t->statuses[i] = load_slot(t, &t->slots->items[i], NULL);
+    t->statuses[i] = load_slot(t, &t->slots->items[i], worker, NULL);
 }
 
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
                            const akin_kernels *kernels, bool round_bf16, akin_error *err)
 {
-    struct load t = { slots, checkpoint, kernels, round_bf16, NULL };
+    struct load t = { .slots = slots, .checkpoint = checkpoint, .kernels = kernels,
+                      .round_bf16 = round_bf16 };
+    const int threads = akin_pool_threads(pool);
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; i < slots->count; i++)
+        if (slots->items[i].linear != NULL)
+            t.scratch_floats = akin_max(t.scratch_floats, akin_tensor_count(akin_checkpoint_find(
+                                                              checkpoint, slots->items[i].name)));
     t.statuses = calloc(akin_max(slots->count, 1), sizeof *t.statuses);
-    if (t.statuses == NULL)
-        return akin_fail_nomem(err, "tensor table", 0);
+    t.scratch = calloc((size_t)threads, sizeof *t.scratch);
+    if (t.statuses == NULL || t.scratch == NULL) {
+        status = akin_fail_nomem(err, "tensor table", 0);
+        goto out;
+    }
     akin_pool_run(pool, slots->count, load_task, &t);
     /* The first that failed, in table order, is done again for its message. */
-    akin_status status = AKIN_OK;
     for (size_t i = 0; i < slots->count && status == AKIN_OK; i++)
         if (t.statuses[i] != AKIN_OK)
-            status = load_slot(&t, &slots->items[i], err);
+            status = load_slot(&t, &slots->items[i], 0, err);
+out:
+    for (int i = 0; i < threads && t.scratch != NULL; i++)
+        free(t.scratch[i]);
+    free(t.scratch);
     free(t.statuses);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/memory.h"
 #include "models/bind.h"
 
 /* Rows that pass through the layers together. Enough that a pass over the weights (350 MB for
@@ -18,7 +19,7 @@ enum { GROUP_ROWS = 512 };
 
 static float *floats(size_t count)
 {
-    return malloc(akin_max(count, 1) * sizeof(float));
+    return akin_large_alloc(count * sizeof(float));
 }
 
 /* Adds a plain tensor and allocates its target when the tower is wanted. */

@@ -1,11 +1,11 @@
 /* linear.c - the fully connected layer over packed weights. */
 #include "nn/linear.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/memory.h"
 #include "nn/matmul.h"
 
 /* A task is a block of the result small enough that its sums and its left panels stay in L2
@@ -18,10 +18,9 @@ akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, s
     size_t floats, bytes;
     *linear = (akin_linear){ .in = in, .out = out };
     if (!akin_mul(akin_round_up(out, (size_t)kernels->tile_cols), in, &floats) ||
-        !akin_mul(floats, sizeof(float), &bytes) || bytes > SIZE_MAX / 2)
+        !akin_mul(floats, sizeof(float), &bytes))
         return akin_fail_nomem(err, "weights", 0);
-    bytes = akin_round_up(akin_max(bytes, 1), 64);
-    linear->panels = aligned_alloc(64, bytes);
+    linear->panels = akin_large_alloc(bytes);
     if (linear->panels == NULL)
         return akin_fail_nomem(err, "weights", bytes);
     akin_pad_right(kernels, out, in, linear->panels);

@@ -130,9 +130,10 @@ static double activation(akin_activation a, double x)
     return NAN;
 }
 
-static void check_finish(const akin_kernels *k, size_t n, akin_activation a, bool bias, bool residual)
+static void check_finish(const akin_kernels *k, size_t rows, size_t n, akin_activation a, bool bias,
+                         bool residual)
 {
-    const size_t rows = 3, ldc = n + 2, ldo = n + 1, ldr = n + 5;
+    const size_t ldc = n + 2, ldo = n + 1, ldr = n + 5;
     float *c = floats(rows * ldc, 8.0f), *b = floats(n, 2.0f), *r = floats(rows * ldr, 1.0f);
     float *out = floats(rows * ldo, 0.0f);
     for (size_t i = 0; i < rows * ldo; i++)
@@ -223,7 +224,11 @@ static void finish_set(const akin_kernels *k)
 {
     for (size_t n = 0; n <= LONGEST; n++)
         for (int a = AKIN_ACT_NONE; a <= AKIN_ACT_SILU; a++)
-            check_finish(k, n, (akin_activation)a, n % 2 != 0, n % 3 != 0);
+            for (size_t rows = 1; rows <= 3; rows++)
+                check_finish(k, rows, n, (akin_activation)a, n % 2 != 0, n % 3 != 0);
+    for (size_t rows = 0; rows <= LONGEST; rows++)
+        for (size_t n = 1; n <= 35; n += 17)
+            check_finish(k, rows, n, AKIN_ACT_QUICK_GELU, true, true);
 }
 
 static void tile_set(const akin_kernels *k)
