@@ -37,7 +37,8 @@ const cli_option cli_options[] = {
       "the sentence around a label, with one {}; may be given many times "
       "(default: a photo of a {})" },
     { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY, AT(template_set), 0,
-      "a published set of such sentences; their mean is the label" },
+      "a published set of such sentences, whose mean is the label: CLIP's 80 for ImageNet, the 7 "
+      "picked from them, or 'a photo of a {}'" },
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
       "write to this file, whole or not at all" },
