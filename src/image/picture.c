@@ -120,7 +120,7 @@ akin_status akin_picture_read(akin_picture *out, const char *path,
     akin_status status = akin_file_read(path, "picture", bounds.file_bytes, &file, err);
     if (status == AKIN_E_LIMIT)
         return akin_fail(err, status, path,
-                         "picture of more than %zu bytes: raise the limit with --max-file",
+                         "picture too large, the limit is %zu bytes: raise it with --max-file",
                          bounds.file_bytes);
     if (status != AKIN_OK)
         return status;
