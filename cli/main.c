@@ -56,9 +56,9 @@ static int run_verb(cli_args *args, int argc, char **argv)
     return args->verb->run(args);
 }
 
-/* A program started with one of the three streams closed would be given its number for the next file
- * it opens, and messages would go into that file. What stands there instead refuses as a closed one
- * does: the null device, opened the wrong way round. */
+/* A program started with one of the three streams closed would be given its number for the next
+ * file it opens, and messages would go into that file. What stands there instead refuses as a
+ * closed one does: the null device, opened the wrong way round. */
 static bool hold_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -55,8 +55,8 @@ const cli_option cli_options[] = {
     { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
       "the folder of the checkpoint (default: AKIN_MODEL)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
-      "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 where "
-      "akin has a kernel for the processor's own bf16 products (none yet), else f32" },
+      "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
+      "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
     { "threads", 0, KIND_COUNT, "N", VERB_WORKING, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
     { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_WORKING, AT(form), 0,

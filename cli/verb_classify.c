@@ -216,8 +216,8 @@ static akin_status check_templates(const cli_args *args, akin_error *err)
         const char *const *set;
         size_t count, offset;
         if (!akin_utf8_valid(text, strlen(text), &offset))
-            return akin_fail(err, AKIN_E_UTF8, NULL, "--template %zu is not UTF-8 at byte %zu", i + 1,
-                             offset);
+            return akin_fail(err, AKIN_E_UTF8, NULL, "--template %zu is not UTF-8 at byte %zu",
+                             i + 1, offset);
         const char *hole = strstr(text, "{}");
         if (hole != NULL && strstr(hole + 2, "{}") == NULL)
             continue;

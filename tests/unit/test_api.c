@@ -1,5 +1,5 @@
-/* test_api.c - akin.h as a program uses it: what may be NULL, what is refused, and two threads with a
- * session each over one model. The numbers are in test_clip.c. */
+/* test_api.c - akin.h as a program uses it: what may be NULL, what is refused, and two threads with
+ * a session each over one model. The numbers are in test_clip.c. */
 #include "unit.h"
 
 #include <math.h>
