@@ -1,5 +1,7 @@
 /* main.c - finds the verb and runs it. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "output.h"
 #include "run.h"
@@ -54,9 +56,23 @@ static int run_verb(cli_args *args, int argc, char **argv)
     return args->verb->run(args);
 }
 
+/* A program started with one of the three streams closed would be given its number for the next
+ * file it opens, and messages would go into that file. What stands there instead refuses as a
+ * closed one does: the null device, opened the wrong way round. */
+static bool hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     cli_args args = { 0 };
+    if (!hold_streams())
+        return CLI_FAILED;
     cli_catch_signals();
     if (argc < 2) {
         cli_print_usage(stderr);

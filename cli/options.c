@@ -37,7 +37,8 @@ const cli_option cli_options[] = {
       "the sentence around a label, with one {}; may be given many times "
       "(default: a photo of a {})" },
     { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY, AT(template_set), 0,
-      "a published set of such sentences; their mean is the label" },
+      "a published set of such sentences, whose mean is the label: CLIP's 80 for ImageNet, the 7 "
+      "picked from them, or 'a photo of a {}'" },
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
       "write to this file, whole or not at all" },
@@ -54,8 +55,8 @@ const cli_option cli_options[] = {
     { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
       "the folder of the checkpoint (default: AKIN_MODEL)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
-      "f32: the reference's numbers; bf16: faster, cosine to them at least 0.9999; auto (default): "
-      "bf16 where the processor has its own bf16 products" },
+      "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
+      "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
     { "threads", 0, KIND_COUNT, "N", VERB_WORKING, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
     { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_WORKING, AT(form), 0,
@@ -136,8 +137,8 @@ const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit
 const cli_topic cli_environment[] = {
     { "AKIN_MODEL", "the model when --model is not given" },
     { "AKIN_THREADS", "the threads when --threads is not given" },
-    { "AKIN_CPU", "the instruction set to use, at most what the processor has: scalar, sse4, avx2, "
-                  "avx512, avx512bf16, amx, neon" },
+    { "AKIN_CPU", "the instruction set to use instead of the best that the processor has: scalar, "
+                  "avx2, avx512" },
 };
 const size_t cli_environment_count = sizeof cli_environment / sizeof *cli_environment;
 

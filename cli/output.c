@@ -233,9 +233,11 @@ akin_status out_npy_commit(out_npy *npy, const size_t *shape, int dimensions, ak
     if (npy->rows != npy->sink.stream) {
         size_t got;
         rewind(npy->rows);
-        while ((got = fread(block, 1, sizeof block, npy->rows)) != 0 &&
-               fwrite(block, 1, got, npy->sink.stream) == got)
-            continue;
+        while ((got = fread(block, 1, sizeof block, npy->rows)) != 0)
+            if (fwrite(block, 1, got, npy->sink.stream) != got) {
+                status = akin_fail_errno(err, errno, npy->sink.path, "cannot write");
+                goto out;
+            }
         if (ferror(npy->rows)) {
             status = akin_fail_errno(err, errno, npy->sink.path, "cannot read a temporary file");
             goto out;

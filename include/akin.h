@@ -2,7 +2,8 @@
  *
  *     akin_model *model;                      immutable after open: share it between threads freely
  *     akin_session *session;                  scratch memory and threads: one thread at a time
- *     float vectors[2 * 512];
+ *     akin_error err;
+ *     float vectors[2 * 512];                 2 rows of the model's `dimensions`
  *     const char *texts[] = { "a photo of a cat", "a red car" };
  *
  *     akin_model_open(&model, "clip-vit-base-patch32", NULL, &err);
@@ -77,7 +78,7 @@ AKIN_API akin_status akin_model_open(akin_model **out, const char *path,
                                      const akin_model_options *options, akin_error *err);
 AKIN_API void akin_model_close(akin_model *model);
 
-/* Strings are borrowed from the model. */
+/* Strings are borrowed: they last as long as the model. */
 typedef struct akin_model_info {
     size_t size;
     const char *family;     /* "clip" */
@@ -95,9 +96,13 @@ typedef struct akin_model_info {
     int vocabulary;
     int vision_width, vision_layers, vision_heads, vision_hidden;
     int text_width, text_layers, text_heads, text_hidden;
-    double logit_scale;     /* exp() of the stored parameter: what multiplies a cosine */
+    double logit_scale;     /* exp() of the stored parameter: what multiplies a cosine; 0 when no
+                               tower is loaded */
 } akin_model_info;
-#define AKIN_MODEL_INFO_INIT { .size = sizeof(akin_model_info) }
+/* Every field, so that C++ compilers have nothing to warn of. */
+#define AKIN_MODEL_INFO_INIT \
+    { sizeof(akin_model_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Fills in the fields that fit in info->size. */
 AKIN_API akin_status akin_model_describe(const akin_model *model, akin_model_info *info,
@@ -157,7 +162,8 @@ AKIN_API akin_status akin_embed_pixels(akin_session *session, const float *pixel
 /* ---- What the model really sees ------------------------------------------------------------- */
 
 /* Token ids of a text, start and end included, cut to the model's length (then *cut, may be NULL,
- * is true), never padded. `capacity` of ids: the model's text_tokens is always enough. */
+ * is true), never padded. `capacity` of ids is at least the model's text_tokens, however short the
+ * text. */
 AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, size_t size, int32_t *ids,
                                    size_t capacity, size_t *count, bool *cut, akin_error *err);
 

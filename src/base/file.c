@@ -16,6 +16,8 @@
  * instead of waited for; it means nothing to a regular file. */
 static akin_status open_regular(const char *path, int *fd, size_t *size, akin_error *err)
 {
+    if (path[0] == '\0') /* an unset variable; "No such file" after no name tells nobody */
+        return akin_fail(err, AKIN_E_NOT_FOUND, path, "the name of the file is empty");
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (*fd < 0)
         return akin_fail_errno(err, errno, path, "cannot open");

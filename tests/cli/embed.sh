@@ -73,6 +73,7 @@ json "broken, JSON: path" "$TMP/err" error.path "$TMP/bad.png"
 exits "a folder" 1 "$AKIN" embed "$TMP"
 says "a folder: named" "$TMP: "
 exits "an empty name" 1 "$AKIN" embed ''
+says "an empty name: said" "empty"
 exits "text that is not UTF-8" 3 "$AKIN" embed --text good --text "$(printf 'b\351d')" --text more
 is "text that is not UTF-8: others done" "$("$PROBE" lines "$TMP/out")" 2
 says "text that is not UTF-8: named" 'text 2 ("b\xe9d")'
@@ -83,6 +84,7 @@ else fail "the text after it has its own vector"; fi
 exits "text that is not UTF-8, JSON" 1 "$AKIN" embed --json --text "$(printf 'b\351d')"
 json "text that is not UTF-8, JSON: code" "$TMP/err" error.code utf8
 exits "--max-file" 1 "$AKIN" embed --max-file 10 "$TMP/a.png"
+says "--max-file: what to do" "--max-file"
 run "$AKIN" embed --json --max-file 10 "$TMP/a.png"
 json "--max-file: code" "$TMP/err" error.code limit
 
@@ -126,6 +128,8 @@ if [ -w /dev/full ]; then
     rc=0; "$AKIN" embed --format npy --text a >/dev/full 2>"$TMP/err" || rc=$?
     is "full disk, npy" "$rc" 1
     exits "full disk, -o" 1 "$AKIN" embed --text a -o /dev/full
+    exits "full disk, preprocess" 1 "$AKIN" preprocess "$TMP/a.png" -o /dev/full
+    says "full disk, preprocess: said" "No space left"
     rc=0; "$AKIN" tokenize --text a >/dev/full 2>"$TMP/err" || rc=$?
     is "full disk, tokenize" "$rc" 1
     rc=0; "$AKIN" classify --labels a,b "$TMP/a.png" >/dev/full 2>"$TMP/err" || rc=$?
@@ -139,6 +143,9 @@ else
 fi
 rc=0; "$AKIN" embed --text a >&- 2>"$TMP/err" || rc=$?
 is "standard output is closed" "$rc" 1
+rc=0; "$AKIN" embed "$TMP/none.png" --text a -o "$TMP/closed" <&- >&- 2>&- || rc=$?
+is "all three streams are closed" "$rc" 3
+is "all three streams are closed: no message in the data" "$(cat "$TMP/closed")" "$("$AKIN" embed --text a)"
 
 # A locale that writes numbers with a comma changes nothing.
 locale=$(locale -a 2>/dev/null | grep -i '^de_.*utf-\{0,1\}8$' | head -n 1)

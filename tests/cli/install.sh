@@ -37,9 +37,12 @@ says "example: names what fails: file" "$TMP/none.png: "
 flags=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs --static akin)
 exits "example: links the static library" 0 "$CC" -std=c11 examples/embed.c -static-libgcc "$lib/libakin.a" $flags -lm -o "$TMP/example"
 echo '#include "akin.h"
+akin_model_info info = AKIN_MODEL_INFO_INIT;
+akin_model_options model_options = AKIN_MODEL_OPTIONS_INIT;
+akin_session_options session_options = AKIN_SESSION_OPTIONS_INIT;
 int main() { return akin_version()[0] == 0; }' >"$TMP/c++.cc"
 if command -v c++ >/dev/null 2>&1; then
-    exits "header: C++" 0 c++ -Wall -Wextra -Werror -I"$root/include" -c "$TMP/c++.cc" -o "$TMP/c++.o"
+    exits "header: C++" 0 c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -I"$root/include" -c "$TMP/c++.cc" -o "$TMP/c++.o"
 else
     skip "header: C++" "no C++ compiler here"
 fi
