@@ -42,7 +42,7 @@ akin_status akin_file_read(const char *path, const char *what, size_t max, akin_
                            akin_error *err)
 {
     akin_buffer_init(out, what, max);
-    int fd;
+    int fd = -1;
     size_t size = 0;
     akin_status status = open_regular(path, &fd, &size, err);
     if (status != AKIN_OK)
@@ -83,7 +83,7 @@ out:
 
 akin_status akin_file_map(const char *path, akin_mapping *out, akin_error *err)
 {
-    int fd;
+    int fd = -1;
     size_t size = 0;
     *out = (akin_mapping){ (const unsigned char *)"", 0 };
     akin_status status = open_regular(path, &fd, &size, err);
