@@ -129,8 +129,8 @@ const cli_topic cli_exit_statuses[] = {
     { "1", "failed" },
     { "2", "wrong usage: nothing was done" },
     { "3", "done, but some inputs were skipped; each is named with its reason" },
-    { "130, 143",
-      "stopped by SIGINT or SIGTERM, after finishing what was begun; a second signal stops at once" },
+    { "130, 143", "stopped by SIGINT or SIGTERM, after finishing what was begun; a second signal "
+                  "stops at once" },
 };
 const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit_statuses;
 

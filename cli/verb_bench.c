@@ -246,8 +246,8 @@ static akin_status run_batch(bench_run *r, akin_error *err)
             r->args->files.count != 0 ? r->args->files.items[i % r->file_count] : NULL;
         akin_picture_input picture = { path, file->data, file->size };
         int height, width;
-        akin_status status = akin_preprocess_picture(r->engine.session, &picture, r->out, r->out_capacity,
-                                             &height, &width, err);
+        akin_status status = akin_preprocess_picture(r->engine.session, &picture, r->out,
+                                                     r->out_capacity, &height, &width, err);
         if (status != AKIN_OK)
             return status;
     }

@@ -32,7 +32,8 @@ int cli_preprocess(const cli_args *args)
             status = akin_fail_nomem(&err, "pixels", capacity * sizeof *pixels);
             goto out;
         }
-        status = akin_preprocess_picture(engine.session, &picture, pixels, capacity, &height, &width, &err);
+        status = akin_preprocess_picture(engine.session, &picture, pixels, capacity, &height,
+                                         &width, &err);
         if (status != AKIN_E_CAPACITY)
             break;
     }

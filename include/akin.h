@@ -10,11 +10,11 @@
  *     akin_session_new(&session, model, NULL, &err);
  *     akin_embed_texts(session, texts, NULL, 2, 0, vectors, 2 * 512, &err);
  *
- * Every call that can fail returns an akin_status and fills in the caller's akin_error (which may be
- * NULL). The library never prints, never exits, installs no signal handler and never calls
- * setlocale. Options structs begin with their size: initialise with AKIN_..._OPTIONS_INIT, so that a
- * program compiled against an older header keeps its meaning. Every close and free takes NULL.
- */
+ * Every call that can fail returns an akin_status and fills in the caller's akin_error (which may
+ * be NULL). The library never prints, never exits, installs no signal handler and never calls
+ * setlocale. Options structs begin with their size: initialise with AKIN_..._OPTIONS_INIT, so that
+ * a program compiled against an older header keeps its meaning. Every close and free takes
+ * NULL. */
 #ifndef AKIN_H
 #define AKIN_H
 
@@ -131,8 +131,9 @@ AKIN_API void akin_session_free(akin_session *session);
 
 /* ---- Embedding ------------------------------------------------------------------------------ */
 
-/* Embeddings are rows of out, float32 [count, dimensions], L2-normalised unless AKIN_RAW. `capacity`
- * is in floats. A row does not depend on its neighbours, on their number or on the thread count. */
+/* Embeddings are rows of out, float32 [count, dimensions], L2-normalised unless AKIN_RAW.
+ * `capacity` is in floats. A row does not depend on its neighbours, on their number or on the
+ * thread count. */
 enum { AKIN_RAW = 1 };
 
 /* texts[i] is sizes[i] bytes of UTF-8; sizes NULL: NUL-terminated. A text longer than the model
@@ -149,28 +150,32 @@ typedef struct akin_picture_input {
 } akin_picture_input;
 
 /* errors: NULL, and the first picture that fails fails the call; or [count], and each picture fails
- * or succeeds by itself (errors[i].code; the row of a failed one is zero) while the call reports only
- * what concerns them all. */
+ * or succeeds by itself (errors[i].code; the row of a failed one is zero) while the call reports
+ * only what concerns them all. */
 AKIN_API akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures,
                                          size_t count, unsigned flags, float *out, size_t capacity,
                                          akin_error *errors, akin_error *err);
 
 /* Pixels as akin_preprocess_picture makes them, [count, 3, image_height, image_width]. */
 AKIN_API akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count,
-                                       unsigned flags, float *out, size_t capacity, akin_error *err);
+                                       unsigned flags, float *out, size_t capacity,
+                                       akin_error *err);
 
 /* ---- What the model really sees ------------------------------------------------------------- */
 
 /* Token ids of a text, start and end included, cut to the model's length (then *cut, may be NULL,
  * is true), never padded. `capacity` of ids is at least the model's text_tokens, however short the
  * text. */
-AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, size_t size, int32_t *ids,
-                                   size_t capacity, size_t *count, bool *cut, akin_error *err);
+AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, size_t size,
+                                   int32_t *ids, size_t capacity, size_t *count, bool *cut,
+                                   akin_error *err);
 
-/* The tensor of a picture, float32 [3, *height, *width]: what preprocessor_config.json makes, whether
- * or not the model takes that size. AKIN_E_CAPACITY has set *height and *width to what is needed. */
-AKIN_API akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture,
-                                             float *out, size_t capacity, int *height, int *width,
+/* The tensor of a picture, float32 [3, *height, *width]: what preprocessor_config.json makes,
+ * whether or not the model takes that size. AKIN_E_CAPACITY has set *height and *width to what is
+ * needed. */
+AKIN_API akin_status akin_preprocess_picture(akin_session *session,
+                                             const akin_picture_input *picture, float *out,
+                                             size_t capacity, int *height, int *width,
                                              akin_error *err);
 
 /* ---- Zero-shot classification --------------------------------------------------------------- */
@@ -188,10 +193,11 @@ AKIN_API akin_status akin_embed_labels(akin_session *session, const char *const 
                                        size_t template_count, float *out, size_t capacity,
                                        akin_error *err);
 
-/* Probabilities of labels for a unit picture vector: softmax(logit_scale * cosine), out [label_count].
- * labels: [label_count, dimensions], as akin_embed_labels makes them. */
-AKIN_API akin_status akin_classify(const akin_model *model, const float *picture, const float *labels,
-                                   size_t label_count, float *out, size_t capacity, akin_error *err);
+/* Probabilities of labels for a unit picture vector: softmax(logit_scale * cosine), out
+ * [label_count]. labels: [label_count, dimensions], as akin_embed_labels makes them. */
+AKIN_API akin_status akin_classify(const akin_model *model, const float *picture,
+                                   const float *labels, size_t label_count, float *out,
+                                   size_t capacity, akin_error *err);
 
 #ifdef __cplusplus
 }

@@ -34,9 +34,11 @@ akin_status akin_take_options(void *own, size_t own_size, const void *given, con
     size_t size;
     memcpy(&size, given, sizeof size);
     if (size < sizeof size || size > own_size)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "%s.size is %zu; this library knows sizes up to %zu: initialise the struct, and "
-                         "use a library at least as new as the header", type, size, own_size);
+        return akin_fail(
+            err, AKIN_E_ARGUMENT, NULL,
+            "%s.size is %zu; this library knows sizes up to %zu: initialise the struct, and "
+            "use a library at least as new as the header",
+            type, size, own_size);
     memcpy(own, given, size);
     return AKIN_OK;
 }
@@ -46,9 +48,10 @@ static akin_status check_form(const char *form, akin_error *err)
     if (form == NULL || strcmp(form, "hf") == 0)
         return AKIN_OK;
     if (strcmp(form, "open_clip") == 0)
-        return akin_fail(err, AKIN_E_UNSUPPORTED, NULL,
-                         "checkpoints in open_clip form are not read yet; use one in Hugging Face form "
-                         "(config.json with model_type clip)");
+        return akin_fail(
+            err, AKIN_E_UNSUPPORTED, NULL,
+            "checkpoints in open_clip form are not read yet; use one in Hugging Face form "
+            "(config.json with model_type clip)");
     return akin_fail(err, AKIN_E_ARGUMENT, NULL, "form is '%s'; it must be hf or open_clip", form);
 }
 
@@ -60,7 +63,8 @@ static const struct {
 } other_forms[] = {
     { "config.json", AKIN_OK, "" },
     { "open_clip_config.json", AKIN_E_UNSUPPORTED,
-      "a checkpoint in open_clip form, which is not read yet; use one in Hugging Face form (config.json "
+      "a checkpoint in open_clip form, which is not read yet; use one in Hugging Face form "
+      "(config.json "
       "with model_type clip)" },
     { "0_CLIPModel/config.json", AKIN_E_NOT_FOUND,
       "a sentence-transformers folder: the model is the folder 0_CLIPModel in it" },
@@ -77,9 +81,9 @@ static akin_status check_form_of_folder(const char *folder, akin_error *err)
         const bool there = akin_path_is_file(path);
         free(path);
         if (there)
-            return other_forms[i].status == AKIN_OK
-                       ? AKIN_OK
-                       : akin_fail(err, other_forms[i].status, folder, "%s", other_forms[i].message);
+            return other_forms[i].status == AKIN_OK ? AKIN_OK
+                                                    : akin_fail(err, other_forms[i].status, folder,
+                                                                "%s", other_forms[i].message);
     }
     return akin_fail(err, AKIN_E_NOT_FOUND, folder,
                      "no config.json in this folder; a model is a folder with config.json, "
@@ -94,9 +98,10 @@ static akin_status check_folder(const char *path, akin_error *err)
     if (akin_path_is_dir(path))
         return check_form_of_folder(path, err);
     if (akin_path_is_file(path))
-        return akin_fail(err, AKIN_E_NOT_A_FILE, path,
-                         "a model is a folder (config.json, weights, tokenizer files), not one file: name "
-                         "the folder that holds it");
+        return akin_fail(
+            err, AKIN_E_NOT_A_FILE, path,
+            "a model is a folder (config.json, weights, tokenizer files), not one file: name "
+            "the folder that holds it");
     return akin_fail(err, AKIN_E_NOT_FOUND, path,
                      "no such folder; a model is a folder with config.json, model.safetensors (or "
                      "pytorch_model.bin), tokenizer files and preprocessor_config.json");
@@ -108,7 +113,8 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
     akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
     akin_pool *pool = NULL;
     *out = NULL;
-    akin_status status = akin_take_options(&options, sizeof options, given, "akin_model_options", err);
+    akin_status status =
+        akin_take_options(&options, sizeof options, given, "akin_model_options", err);
     if (status != AKIN_OK)
         return status;
     akin_model *model = calloc(1, sizeof *model);
@@ -116,9 +122,11 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
         return akin_fail_nomem(err, "model", sizeof *model);
     model->parts = options.parts != 0 ? options.parts : AKIN_PART_ALL;
     /* AUTO is f32 as long as no table multiplies bf16 with the processor's own instructions. */
-    model->precision = options.precision == AKIN_PRECISION_AUTO ? AKIN_PRECISION_F32 : options.precision;
+    model->precision =
+        options.precision == AKIN_PRECISION_AUTO ? AKIN_PRECISION_F32 : options.precision;
     if (model->precision != AKIN_PRECISION_F32 && model->precision != AKIN_PRECISION_BF16) {
-        status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "precision %d is unknown", (int)options.precision);
+        status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "precision %d is unknown",
+                           (int)options.precision);
         goto out;
     }
     if ((model->parts & ~(unsigned)(AKIN_PART_ALL | AKIN_PART_WEIGHTS)) != 0) {
@@ -143,7 +151,8 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
     const bool text = (model->parts & AKIN_PART_TEXT) == AKIN_PART_TEXT;
     const bool image = (model->parts & AKIN_PART_IMAGE) == AKIN_PART_IMAGE;
     if (text || image || (model->parts & AKIN_PART_WEIGHTS) != 0) {
-        AKIN_TRY(akin_pool_new(&pool, options.threads != 0 ? options.threads : akin_cpu_count(), err));
+        AKIN_TRY(
+            akin_pool_new(&pool, options.threads != 0 ? options.threads : akin_cpu_count(), err));
         AKIN_TRY(akin_clip_open(&model->clip, path, &model->config, model->kernels,
                                 model->precision == AKIN_PRECISION_BF16, text, image, pool, err));
     }
@@ -189,8 +198,9 @@ akin_status akin_model_describe(const akin_model *model, akin_model_info *out, a
     };
     size_t size = out->size;
     if (size < sizeof size)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "akin_model_info.size is %zu: initialise the struct with AKIN_MODEL_INFO_INIT", size);
+        return akin_fail(
+            err, AKIN_E_ARGUMENT, NULL,
+            "akin_model_info.size is %zu: initialise the struct with AKIN_MODEL_INFO_INIT", size);
     memcpy(out, &info, akin_min(size, sizeof info));
     out->size = size;
     return AKIN_OK;
@@ -200,13 +210,14 @@ akin_status akin_tokenize(const akin_model *model, const char *text, size_t size
                           size_t capacity, size_t *count, bool *cut, akin_error *err)
 {
     if (model->tokenizer == NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the model was opened without AKIN_PART_TOKENIZER");
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "the model was opened without AKIN_PART_TOKENIZER");
     if (capacity < (size_t)model->text_tokens)
-        return akin_fail(err, AKIN_E_CAPACITY, NULL, "room for %zu ids; a text may have %d", capacity,
-                         (int)model->text_tokens);
+        return akin_fail(err, AKIN_E_CAPACITY, NULL, "room for %zu ids; a text may have %d",
+                         capacity, (int)model->text_tokens);
     int32_t written = 0;
-    akin_status status = akin_tokenizer_encode(model->tokenizer, text, size, model->text_tokens, ids, &written,
-                                               cut, err);
+    akin_status status = akin_tokenizer_encode(model->tokenizer, text, size, model->text_tokens,
+                                               ids, &written, cut, err);
     *count = (size_t)written;
     return status;
 }

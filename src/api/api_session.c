@@ -19,7 +19,8 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
 {
     akin_session_options options = AKIN_SESSION_OPTIONS_INIT;
     *out = NULL;
-    akin_status status = akin_take_options(&options, sizeof options, given, "akin_session_options", err);
+    akin_status status =
+        akin_take_options(&options, sizeof options, given, "akin_session_options", err);
     if (status != AKIN_OK)
         return status;
     akin_session *session = calloc(1, sizeof *session);
@@ -34,7 +35,8 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
         session->limits.memory_bytes = options.max_memory_bytes;
     session->warn = options.warn;
     session->warn_context = options.warn_context;
-    status = akin_pool_new(&session->pool, options.threads != 0 ? options.threads : akin_cpu_count(), err);
+    status = akin_pool_new(&session->pool,
+                           options.threads != 0 ? options.threads : akin_cpu_count(), err);
     if (status == AKIN_OK)
         *out = session;
     else
@@ -51,7 +53,8 @@ void akin_session_free(akin_session *session)
     free(session);
 }
 
-static akin_status need_part(const akin_session *session, unsigned part, const char *name, akin_error *err)
+static akin_status need_part(const akin_session *session, unsigned part, const char *name,
+                             akin_error *err)
 {
     if ((session->model->parts & part) == part)
         return AKIN_OK;
@@ -62,8 +65,8 @@ static akin_status need_room(size_t capacity, size_t count, size_t each, akin_er
 {
     size_t need;
     if (!akin_mul(count, each, &need) || need > capacity)
-        return akin_fail(err, AKIN_E_CAPACITY, NULL, "room for %zu floats; %zu rows of %zu are needed", capacity,
-                         count, each);
+        return akin_fail(err, AKIN_E_CAPACITY, NULL,
+                         "room for %zu floats; %zu rows of %zu are needed", capacity, count, each);
     return AKIN_OK;
 }
 
@@ -96,16 +99,18 @@ static void warn_cut(const akin_session *session, const char *text, size_t size)
         return;
     char start[64], message[192];
     quote_text(text, size, start);
-    snprintf(message, sizeof message, "text cut to the model's %d tokens, the rest was not seen: \"%s\"",
+    snprintf(message, sizeof message,
+             "text cut to the model's %d tokens, the rest was not seen: \"%s\"",
              (int)session->model->text_tokens, start);
     session->warn(session->warn_context, message);
 }
 
-/* Texts are embedded this many at a time, so that a million texts need no memory for all their ids. */
+/* Texts are embedded this many at a time, so that a million texts need no memory for all their
+ * ids. */
 enum { TEXT_CHUNK = 256 };
 
-static akin_status embed_text_chunk(akin_session *session, const char *const *texts, const size_t *sizes,
-                                    size_t count, float *out, akin_error *err)
+static akin_status embed_text_chunk(akin_session *session, const char *const *texts,
+                                    const size_t *sizes, size_t count, float *out, akin_error *err)
 {
     const akin_model *model = session->model;
     const size_t longest = (size_t)model->text_tokens;
@@ -122,7 +127,8 @@ static akin_status embed_text_chunk(akin_session *session, const char *const *te
         const size_t size = sizes != NULL ? sizes[i] : strlen(texts[i]);
         size_t written;
         bool cut;
-        AKIN_TRY(akin_tokenize(model, texts[i], size, ids + starts[i], longest, &written, &cut, err));
+        AKIN_TRY(
+            akin_tokenize(model, texts[i], size, ids + starts[i], longest, &written, &cut, err));
         if (cut)
             warn_cut(session, texts[i], size);
         starts[i + 1] = starts[i] + written;
@@ -135,7 +141,8 @@ out:
 }
 
 akin_status akin_embed_texts(akin_session *session, const char *const *texts, const size_t *sizes,
-                             size_t count, unsigned flags, float *out, size_t capacity, akin_error *err)
+                             size_t count, unsigned flags, float *out, size_t capacity,
+                             akin_error *err)
 {
     const size_t n = session->model->config.dimensions;
     akin_status status;
@@ -154,22 +161,24 @@ out:
 /* Decodes and preprocesses one picture. side: the pixels a side that the model takes, or 0 for
  * whatever preprocessor_config.json makes. */
 static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
-                                      size_t side, float *out, size_t capacity, int *height, int *width,
-                                      akin_error *err)
+                                      size_t side, float *out, size_t capacity, int *height,
+                                      int *width, akin_error *err)
 {
     const akin_preprocess *spec = &session->model->preprocess;
     akin_picture picture = { 0 };
     akin_status status;
     if (input->bytes != NULL)
-        AKIN_TRY(akin_picture_decode(&picture, input->bytes, input->size, input->path, &session->limits, err));
+        AKIN_TRY(akin_picture_decode(&picture, input->bytes, input->size, input->path,
+                                     &session->limits, err));
     else
         AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
     akin_preprocess_shape(spec, picture.height, picture.width, height, width);
     if (side != 0 && ((size_t)*height != side || (size_t)*width != side)) {
-        status = akin_fail(err, AKIN_E_CONFIG, input->path,
-                           "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
-                           "preprocessor_config.json is missing or belongs to another model",
-                           *width, *height, side, side);
+        status = akin_fail(
+            err, AKIN_E_CONFIG, input->path,
+            "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
+            "preprocessor_config.json is missing or belongs to another model",
+            *width, *height, side, side);
         goto out;
     }
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
@@ -181,8 +190,9 @@ out:
     return status;
 }
 
-akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture, float *out,
-                                    size_t capacity, int *height, int *width, akin_error *err)
+akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture,
+                                    float *out, size_t capacity, int *height, int *width,
+                                    akin_error *err)
 {
     akin_status status = need_part(session, AKIN_PART_PREPROCESS, "AKIN_PART_PREPROCESS", err);
     if (status != AKIN_OK)
@@ -208,12 +218,13 @@ static void picture_task(void *context, size_t i, int worker)
                        &t->errors[i]);
 }
 
-/* Pictures go through in groups of this many: all threads decode and preprocess, then all encode. */
+/* Pictures go through in groups of this many: all threads decode and preprocess, then all
+ * encode. */
 enum { PICTURE_CHUNK = 16 };
 
-akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures, size_t count,
-                                unsigned flags, float *out, size_t capacity, akin_error *errors,
-                                akin_error *err)
+akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures,
+                                size_t count, unsigned flags, float *out, size_t capacity,
+                                akin_error *errors, akin_error *err)
 {
     const akin_model *model = session->model;
     const size_t n = model->config.dimensions, each = 3 * model->config.image * model->config.image;
@@ -272,8 +283,8 @@ out:
     return status;
 }
 
-akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count, unsigned flags,
-                              float *out, size_t capacity, akin_error *err)
+akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t count,
+                              unsigned flags, float *out, size_t capacity, akin_error *err)
 {
     const akin_model *model = session->model;
     akin_status status;
@@ -326,7 +337,8 @@ akin_status akin_embed_labels(akin_session *session, const char *const *labels, 
         }
         for (size_t t = 0, at = 0; t < template_count; at += sizes[t++])
             prompts[t] = text.data + at;
-        AKIN_TRY(akin_embed_texts(session, prompts, sizes, template_count, 0, vectors, template_count * n, err));
+        AKIN_TRY(akin_embed_texts(session, prompts, sizes, template_count, 0, vectors,
+                                  template_count * n, err));
         AKIN_TRY(akin_mean_direction(vectors, template_count, n, out + l * n, err));
     }
 out:

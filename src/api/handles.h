@@ -17,7 +17,7 @@ struct akin_model {
     akin_clip *clip;            /* NULL without a tower */
     akin_tokenizer *tokenizer;  /* NULL without AKIN_PART_TOKENIZER */
     akin_preprocess preprocess;
-    int32_t text_tokens;        /* longest text: of the model, or the tokenizer's own limit if lower */
+    int32_t text_tokens; /* longest text: of the model, or the tokenizer's own limit if lower */
 };
 
 struct akin_session {
@@ -30,8 +30,8 @@ struct akin_session {
 };
 
 /* The caller's options (NULL: none) over the defaults in *own: as many bytes as the caller's header
- * knew of. A larger struct comes from a newer header; its extra fields would be ignored silently, so
- * it is AKIN_E_ARGUMENT. */
+ * knew of. A larger struct comes from a newer header; its extra fields would be ignored silently,
+ * so it is AKIN_E_ARGUMENT. */
 akin_status akin_take_options(void *own, size_t own_size, const void *given, const char *type,
                               akin_error *err);
 

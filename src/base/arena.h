@@ -23,7 +23,8 @@ typedef struct akin_arena_mark {
 void akin_arena_init(akin_arena *arena);
 void akin_arena_clear(akin_arena *arena); /* frees everything */
 
-/* count * size bytes, uninitialised, aligned to 64 bytes; NULL when out of memory or on overflow. */
+/* count * size bytes, uninitialised, aligned to 64 bytes; NULL when out of memory or on
+ * overflow. */
 void *akin_arena_take(akin_arena *arena, size_t count, size_t size);
 
 /* Gives back everything taken since the mark. */

@@ -1,4 +1,5 @@
-/* arith.h - size arithmetic that cannot wrap. Each returns false on overflow and leaves *out alone. */
+/* arith.h - size arithmetic that cannot wrap. Each returns false on overflow and leaves *out
+ * alone. */
 #ifndef AKIN_BASE_ARITH_H
 #define AKIN_BASE_ARITH_H
 

@@ -42,7 +42,8 @@ static void mark_cut(char *text, size_t capacity, int wanted)
         memcpy(text + capacity - 4, "...", 4);
 }
 
-akin_status akin_fail(akin_error *err, akin_status status, const char *path, const char *format, ...)
+akin_status akin_fail(akin_error *err, akin_status status, const char *path,
+                      const char *format, ...)
 {
     if (err == NULL)
         return status;
@@ -70,7 +71,8 @@ akin_status akin_fail_errno(akin_error *err, int error_number, const char *path,
     }
     char text[128];
     /* _GNU_SOURCE: the strerror_r that returns a pointer; strerror itself is not thread-safe. */
-    return akin_fail(err, status, path, "%s: %s", what, strerror_r(error_number, text, sizeof text));
+    return akin_fail(err, status, path, "%s: %s", what,
+                     strerror_r(error_number, text, sizeof text));
 }
 
 akin_status akin_fail_nomem(akin_error *err, const char *what, size_t bytes)

@@ -9,7 +9,8 @@
 /* Fills *err (which may be NULL) and returns `status`, so that a check reads
  *     return akin_fail(err, AKIN_E_CORRUPT, path, "tensor '%s': ...", name);
  * `path` may be NULL: the error then concerns no file. */
-akin_status akin_fail(akin_error *err, akin_status status, const char *path, const char *format, ...)
+akin_status akin_fail(akin_error *err, akin_status status, const char *path,
+                      const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* The same from an errno value: picks NOT_FOUND, PERMISSION, NOT_A_FILE, NOMEM or IO, and appends

@@ -48,7 +48,8 @@ akin_status akin_file_read(const char *path, const char *what, size_t max, akin_
     if (status != AKIN_OK)
         return status;
     if (size > max) {
-        status = akin_fail(err, AKIN_E_LIMIT, path, "%s of %zu bytes; the limit is %zu", what, size, max);
+        status = akin_fail(err, AKIN_E_LIMIT, path, "%s of %zu bytes; the limit is %zu", what, size,
+                           max);
         goto out;
     }
     AKIN_TRY(akin_buffer_reserve(out, size, err));
@@ -56,7 +57,8 @@ akin_status akin_file_read(const char *path, const char *what, size_t max, akin_
     for (;;) {
         if (out->capacity - 1 == out->size)
             AKIN_TRY(akin_buffer_reserve(out, 1, err));
-        ssize_t got = read(fd, out->data + out->size, akin_min(out->capacity - 1 - out->size, 1u << 30));
+        ssize_t got =
+            read(fd, out->data + out->size, akin_min(out->capacity - 1 - out->size, 1u << 30));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -69,7 +71,8 @@ akin_status akin_file_read(const char *path, const char *what, size_t max, akin_
         if (out->size == max) { /* full: only an end of file may follow */
             char extra;
             if (read(fd, &extra, 1) == 1)
-                status = akin_fail(err, AKIN_E_LIMIT, path, "%s grew past the limit of %zu bytes", what, max);
+                status = akin_fail(err, AKIN_E_LIMIT, path, "%s grew past the limit of %zu bytes",
+                                   what, max);
             break;
         }
     }
@@ -138,8 +141,8 @@ char *akin_path_join(const char *dir, const char *name)
     return path;
 }
 
-/* What lies below /dev and /proc is written to, not replaced: /dev/stdout leads to whatever standard
- * output is, often a regular file that somebody else holds open. */
+/* What lies below /dev and /proc is written to, not replaced: /dev/stdout leads to whatever
+ * standard output is, often a regular file that somebody else holds open. */
 static bool is_device_path(const char *path)
 {
     return (strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
@@ -153,7 +156,8 @@ akin_status akin_writer_open(akin_writer *w, const char *path, akin_error *err)
     struct stat st;
     bool exists = stat(path, &st) == 0;
     if (exists && S_ISDIR(st.st_mode))
-        return akin_fail(err, AKIN_E_NOT_A_FILE, path, "is a directory, cannot be replaced by a file");
+        return akin_fail(err, AKIN_E_NOT_A_FILE, path,
+                         "is a directory, cannot be replaced by a file");
     if (is_device_path(path) || (exists && !S_ISREG(st.st_mode))) {
         w->path = strdup(path);
         w->stream = fopen(path, "we");
@@ -210,7 +214,8 @@ akin_status akin_writer_add(akin_writer *w, const void *bytes, size_t count, aki
 static int sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    char *folder =
+        slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
     if (folder == NULL)
         return ENOMEM;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -17,7 +17,8 @@ akin_status akin_file_read(const char *path, const char *what, size_t max, akin_
 
 /* A read-only, shared mapping of a regular file. Immutable: share freely until unmapped. Only for
  * files that nobody shrinks in place (checkpoints): pictures are read instead, since a mapped file
- * that is cut under our feet kills the process with SIGBUS. An empty file maps to data "", size 0. */
+ * that is cut under our feet kills the process with SIGBUS. An empty file maps to data "", size
+ * 0. */
 typedef struct akin_mapping {
     const unsigned char *data;
     size_t size;
@@ -44,8 +45,8 @@ char *akin_path_join(const char *dir, const char *name);
  *     AKIN_TRY(akin_writer_commit(&w, err));
  * out:
  *     akin_writer_abort(&w);      nothing after a commit, else removes the unfinished file
- * A `path` that is a link stays one: what it leads to is replaced. One that exists and is no regular
- * file, or lies below /dev or /proc (/dev/stdout, a pipe), is written to directly. */
+ * A `path` that is a link stays one: what it leads to is replaced. One that exists and is no
+ * regular file, or lies below /dev or /proc (/dev/stdout, a pipe), is written to directly. */
 typedef struct akin_writer {
     FILE *stream;
     char *path;      /* owned */

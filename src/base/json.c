@@ -7,19 +7,21 @@
 #include "buffer.h"
 #include "file.h"
 
-akin_status akin_json_fail(const void *bytes, size_t size, const char *path, const json_error_t *why,
-                           akin_error *err)
+akin_status akin_json_fail(const void *bytes, size_t size, const char *path,
+                           const json_error_t *why, akin_error *err)
 {
     static const char pointer[] = "version https://git-lfs";
     if (json_error_code(why) == json_error_out_of_memory)
         return akin_fail_nomem(err, "JSON", 0);
     if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
-        return akin_fail(err, AKIN_E_FORMAT, path,
-                         "a Git LFS pointer, not JSON: the repository was cloned without Git LFS; run "
-                         "'git lfs pull' there, or download the file from its web page");
+        return akin_fail(
+            err, AKIN_E_FORMAT, path,
+            "a Git LFS pointer, not JSON: the repository was cloned without Git LFS; run "
+            "'git lfs pull' there, or download the file from its web page");
     if (size != 0 && *(const char *)bytes == '<')
-        return akin_fail(err, AKIN_E_FORMAT, path,
-                         "a web page, not JSON: the download got a log-in or an error instead of the file");
+        return akin_fail(
+            err, AKIN_E_FORMAT, path,
+            "a web page, not JSON: the download got a log-in or an error instead of the file");
     return akin_fail(err, AKIN_E_FORMAT, path, "not valid JSON: %s at line %d column %d", why->text,
                      why->line, why->column);
 }
@@ -59,12 +61,12 @@ static json_t *field_of(const json_t *object, const char *field)
 static akin_status wrong(akin_error *err, const char *path, const char *where, const char *field,
                          const char *expected)
 {
-    return akin_fail(err, AKIN_E_CONFIG, path, "field '%s%s%s' must be %s", where != NULL ? where : "",
-                     where != NULL ? "." : "", field, expected);
+    return akin_fail(err, AKIN_E_CONFIG, path, "field '%s%s%s' must be %s",
+                     where != NULL ? where : "", where != NULL ? "." : "", field, expected);
 }
 
-akin_status akin_json_int(const json_t *object, const char *path, const char *where, const char *field,
-                          int64_t min, int64_t max, int64_t *io, akin_error *err)
+akin_status akin_json_int(const json_t *object, const char *path, const char *where,
+                          const char *field, int64_t min, int64_t max, int64_t *io, akin_error *err)
 {
     const json_t *value = field_of(object, field);
     if (value == NULL)
@@ -93,8 +95,8 @@ akin_status akin_json_number(const json_t *object, const char *path, const char 
     return AKIN_OK;
 }
 
-akin_status akin_json_bool(const json_t *object, const char *path, const char *where, const char *field,
-                           bool *io, akin_error *err)
+akin_status akin_json_bool(const json_t *object, const char *path, const char *where,
+                           const char *field, bool *io, akin_error *err)
 {
     const json_t *value = field_of(object, field);
     if (value == NULL)
@@ -105,8 +107,8 @@ akin_status akin_json_bool(const json_t *object, const char *path, const char *w
     return AKIN_OK;
 }
 
-akin_status akin_json_text(const json_t *object, const char *path, const char *where, const char *field,
-                           const char **io, akin_error *err)
+akin_status akin_json_text(const json_t *object, const char *path, const char *where,
+                           const char *field, const char **io, akin_error *err)
 {
     const json_t *value = field_of(object, field);
     if (value == NULL)

@@ -31,7 +31,8 @@ static int quota_processors(long long quota, long long period)
 static int control_group_processors(void)
 {
     long long quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re"); /* version 2: "200000 100000" or "max 100000" */
+    FILE *f =
+        fopen("/sys/fs/cgroup/cpu.max", "re"); /* version 2: "200000 100000" or "max 100000" */
     if (f != NULL) {
         int n = fscanf(f, "%lld %lld", &quota, &period);
         fclose(f);
@@ -138,7 +139,8 @@ akin_status akin_pool_new(akin_pool **out, int threads, akin_error *err)
 {
     *out = NULL;
     if (threads < 1 || threads > 4096)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "threads must lie between 1 and 4096, not %d", threads);
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "threads must lie between 1 and 4096, not %d",
+                         threads);
     akin_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
         return akin_fail_nomem(err, "thread pool", sizeof *pool);

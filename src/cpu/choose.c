@@ -1,5 +1,5 @@
-/* choose.c - which table of kernels runs here. Compiled without instruction-set flags, so that it is
- * safe on the oldest processor. */
+/* choose.c - which table of kernels runs here. Compiled without instruction-set flags, so that it
+ * is safe on the oldest processor. */
 #include <stdio.h>
 #include <string.h>
 
@@ -75,8 +75,8 @@ akin_status akin_kernels_choose(const char *name, const akin_kernels **out, akin
     for (size_t i = 0; i < SETS; i++) {
         if (sets[i].lacks() != NULL)
             continue;
-        length += (size_t)snprintf(runs + length, sizeof runs - length, "%s%s", length != 0 ? ", " : "",
-                                   sets[i].name);
+        length += (size_t)snprintf(runs + length, sizeof runs - length, "%s%s",
+                                   length != 0 ? ", " : "", sets[i].name);
         if (name == NULL || *name == '\0' || strcmp(name, sets[i].name) == 0)
             *out = sets[i].kernels; /* slowest first: the last that fits is the best */
     }

@@ -58,8 +58,8 @@ typedef struct akin_kernels {
 
     /* y[i] = (x[i] - mean) / sqrt(var + eps) * weight + bias over a row of n, population variance.
      * y may be x. Source: Ba et al. 2016; torch.nn.LayerNorm. */
-    void (*layernorm_f32)(const float *x, const float *weight, const float *bias, float eps, float *y,
-                          size_t n);
+    void (*layernorm_f32)(const float *x, const float *weight, const float *bias, float eps,
+                          float *y, size_t n);
 
     /* x = softmax(scale * x) over a row of n, in place, largest element subtracted first. */
     void (*softmax_f32)(float *x, float scale, size_t n);

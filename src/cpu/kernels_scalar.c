@@ -1,13 +1,14 @@
-/* kernels_scalar.c - the kernels in plain C: the oracle for the others, and what runs on a processor
- * that has none of their instructions. The compiler may use the architecture's baseline vectors. */
+/* kernels_scalar.c - the kernels in plain C: the oracle for the others, and what runs on a
+ * processor that has none of their instructions. The compiler may use the architecture's baseline
+ * vectors. */
 #include <math.h>
 
 #include "cpu/kernels.h"
 
 enum { ROWS = 4, COLS = 8 }; /* the 32 sums are 8 of the 16 vector registers of baseline x86-64 */
 
-static void matmul_tile_f32_scalar(const float *left, const float *right, size_t k, float *c, size_t ldc,
-                                   int rows, bool accumulate)
+static void matmul_tile_f32_scalar(const float *left, const float *right, size_t k, float *c,
+                                   size_t ldc, int rows, bool accumulate)
 {
     float sum[ROWS][COLS] = { { 0 } };
     if (accumulate)
@@ -41,8 +42,8 @@ static float activate(akin_activation activation, float x)
     return x;
 }
 
-static void finish_f32_scalar(const float *c, size_t ldc, const akin_epilogue *e, float *out, size_t ldo,
-                              int rows, size_t cols)
+static void finish_f32_scalar(const float *c, size_t ldc, const akin_epilogue *e, float *out,
+                              size_t ldo, int rows, size_t cols)
 {
     for (size_t i = 0; i < (size_t)rows; i++)
         for (size_t j = 0; j < cols; j++) {

@@ -1,4 +1,5 @@
-/* vector_kernels.h - the kernels over abstract vectors; included once by each instruction set's file.
+/* vector_kernels.h - the kernels over abstract vectors; included once by each instruction set's
+ * file.
  *
  * The including file defines
  *     ISA               suffix of its functions and (quoted) its table's name
@@ -6,7 +7,8 @@
  *     TILE_ROWS         rows of a matrix-product tile; 2 * TILE_ROWS + 3 vectors fit its registers
  *     vf                the vector type
  *     vf_set1(s), vf_load(p), vf_store(p, v)          unaligned
- *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; rest load as 0
+ *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; others
+ *                                                     load as 0
  *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min
  *     vf_fma(a, b, c)   a * b + c, one rounding
  *     vf_abs(a), vf_copysign(magnitude, sign)
@@ -32,8 +34,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3 the
- * result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
+/* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3
+ * the result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
 INLINE vf exp_vf(vf x)
 {
     x = vf_max(x, vf_set1(-87.33654f));
@@ -102,7 +104,8 @@ INLINE vf activate_vf(akin_activation activation, vf x)
 }
 
 /* `rows` is a constant at each call, so that the loops unroll and the sums stay in registers. All
- * three must: with the first or last one rolled clang keeps the sums in memory, at 2/5 of the speed. */
+ * three must: with the first or last one rolled clang keeps the sums in memory, at 2/5 of the
+ * speed. */
 INLINE void tile_rows_f32(const int rows, const float *left, const float *right, size_t k, float *c,
                           size_t ldc, bool accumulate)
 {
@@ -130,8 +133,8 @@ INLINE void tile_rows_f32(const int rows, const float *left, const float *right,
     }
 }
 
-static void KERNEL(matmul_tile_f32)(const float *left, const float *right, size_t k, float *c, size_t ldc,
-                                    int rows, bool accumulate)
+static void KERNEL(matmul_tile_f32)(const float *left, const float *right, size_t k, float *c,
+                                    size_t ldc, int rows, bool accumulate)
 {
 #define CASE(n)                                                            \
     case n:                                                                \
@@ -171,8 +174,8 @@ INLINE void finish_row_f32(const float *c, const float *bias, akin_activation ac
     }
 }
 
-static void KERNEL(finish_f32)(const float *c, size_t ldc, const akin_epilogue *e, float *out, size_t ldo,
-                               int rows, size_t cols)
+static void KERNEL(finish_f32)(const float *c, size_t ldc, const akin_epilogue *e, float *out,
+                               size_t ldo, int rows, size_t cols)
 {
     for (size_t i = 0; i < (size_t)rows; i++) {
         const float *residual = e->residual != NULL ? e->residual + i * e->ldr : NULL;
@@ -221,7 +224,8 @@ static void KERNEL(layernorm_f32)(const float *x, const float *weight, const flo
     }
     if (rest != 0) {
         vf d = vf_mul(vf_sub(vf_load_n(x + whole, rest), mean_v), scale);
-        vf_store_n(y + whole, vf_fma(d, vf_load_n(weight + whole, rest), vf_load_n(bias + whole, rest)), rest);
+        vf_store_n(y + whole,
+                   vf_fma(d, vf_load_n(weight + whole, rest), vf_load_n(bias + whole, rest)), rest);
     }
 }
 
@@ -245,7 +249,8 @@ static void KERNEL(softmax_f32)(float *x, float scale, size_t n)
     }
     float total = vf_sum(sum);
     if (rest != 0) {
-        vf_store_n(x + whole, exp_vf(vf_mul(vf_sub(vf_load_n(x + whole, rest), largest_v), scale_v)), rest);
+        vf_store_n(x + whole,
+                   exp_vf(vf_mul(vf_sub(vf_load_n(x + whole, rest), largest_v), scale_v)), rest);
         for (size_t i = whole; i < n; i++)
             total += x[i];
     }

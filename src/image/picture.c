@@ -96,8 +96,10 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
     *out = (akin_picture){ 0 };
     akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
     if (size > bounds.file_bytes)
-        return akin_fail(err, AKIN_E_LIMIT, path, "picture of %zu bytes, the limit is %zu: raise it "
-                         "with --max-file", size, bounds.file_bytes);
+        return akin_fail(err, AKIN_E_LIMIT, path,
+                         "picture of %zu bytes, the limit is %zu: raise it "
+                         "with --max-file",
+                         size, bounds.file_bytes);
     const akin_encoded from = { bytes, size, path, bounds.memory_bytes };
     bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
     bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);

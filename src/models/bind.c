@@ -15,7 +15,8 @@ void akin_slots_clear(akin_slots *slots)
     *slots = (akin_slots){ 0 };
 }
 
-akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format, ...)
+akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format,
+                          ...)
 {
     if (slots->count == slots->capacity && slots->status == AKIN_OK) {
         size_t capacity = akin_max(64, 2 * slots->capacity);
@@ -44,7 +45,8 @@ static bool is_float(akin_dtype dtype)
     return dtype == AKIN_F32 || dtype == AKIN_F16 || dtype == AKIN_BF16 || dtype == AKIN_F64;
 }
 
-static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *checkpoint, akin_error *err)
+static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *checkpoint,
+                              akin_error *err)
 {
     char expected[128], found[256];
     akin_shape_text(slot->shape, slot->dims, expected, sizeof expected);
@@ -56,7 +58,8 @@ static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *chec
         memcmp(tensor->shape, slot->shape, (size_t)slot->dims * sizeof *slot->shape) != 0)
         return akin_fail(err, AKIN_E_TENSOR_SHAPE, tensor->file,
                          "tensor '%s' has shape %s; config.json asks for %s", slot->name,
-                         akin_shape_text(tensor->shape, tensor->dims, found, sizeof found), expected);
+                         akin_shape_text(tensor->shape, tensor->dims, found, sizeof found),
+                         expected);
     if (!is_float(tensor->dtype))
         return akin_fail(err, AKIN_E_TENSOR_DTYPE, tensor->file,
                          "tensor '%s' has type %s; expected F32, F16, BF16 or F64", slot->name,
@@ -79,7 +82,8 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
         if (status != AKIN_OK)
             return status;
     }
-    /* Both lists in name order; every slot is in the checkpoint, so whatever does not match is extra. */
+    /* Both lists in name order; every slot is in the checkpoint, so whatever does not match is
+     * extra. */
     akin_slot *sorted = malloc(akin_max(slots->count, 1) * sizeof *sorted);
     if (sorted == NULL)
         return akin_fail_nomem(err, "tensor table", slots->count * sizeof *sorted);
@@ -93,10 +97,10 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
             s++;
         } else if (ignorable == NULL || !ignorable(tensor->name)) {
             char found[256];
-            status = akin_fail(err, AKIN_E_TENSOR_EXTRA, tensor->file,
-                               "tensor '%s' of shape %s is not part of the model that config.json describes",
-                               tensor->name,
-                               akin_shape_text(tensor->shape, tensor->dims, found, sizeof found));
+            status = akin_fail(
+                err, AKIN_E_TENSOR_EXTRA, tensor->file,
+                "tensor '%s' of shape %s is not part of the model that config.json describes",
+                tensor->name, akin_shape_text(tensor->shape, tensor->dims, found, sizeof found));
         }
     }
     free(sorted);
@@ -109,11 +113,12 @@ struct load {
     const akin_kernels *kernels;
     bool whole;
     akin_status *statuses; /* [count] */
-    float **scratch;       /* [threads]: room for the largest tensor that is packed; NULL: not yet */
+    float **scratch; /* [threads]: room for the largest tensor that is packed; NULL: not yet */
     size_t scratch_floats;
 };
 
-static akin_status load_slot(const struct load *t, const akin_slot *slot, int worker, akin_error *err)
+static akin_status load_slot(const struct load *t, const akin_slot *slot, int worker,
+                             akin_error *err)
 {
     if (slot->values == NULL && slot->linear == NULL && !t->whole)
         return AKIN_OK;
@@ -138,8 +143,9 @@ static void load_task(void *context, size_t i, int worker)
     t->statuses[i] = load_slot(t, &t->slots->items[i], worker, NULL);
 }
 
-akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool whole, akin_error *err)
+akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint,
+                           akin_pool *pool, const akin_kernels *kernels, bool whole,
+                           akin_error *err)
 {
     struct load t = { .slots = slots, .checkpoint = checkpoint, .kernels = kernels,
                       .whole = whole };

@@ -22,7 +22,8 @@ typedef struct akin_slot {
     size_t first;
 } akin_slot;
 
-/* A growing list of them; `status` holds the first failure, so that a run of adds is checked once. */
+/* A growing list of them; `status` holds the first failure, so that a run of adds is checked
+ * once. */
 typedef struct akin_slots {
     akin_slot *items;
     size_t count, capacity;
@@ -34,8 +35,8 @@ void akin_slots_clear(akin_slots *slots);
 
 /* Adds an expected tensor of `dims` sizes; the returned slot (valid until the next add, never NULL)
  * takes its target. The name is formatted as by printf. */
-akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format,
+                          ...) __attribute__((format(printf, 4, 5)));
 
 /* Checks that the checkpoint holds every slot with its shape and a floating-point type, and nothing
  * else but what `ignorable` (may be NULL) accepts. Every error names the tensor, what was expected
@@ -45,7 +46,8 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
 
 /* Reads the slots that have a target, several at a time on `pool`. A NaN or infinity is
  * AKIN_E_NONFINITE naming the tensor; with `whole`, one in a slot without a target too. */
-akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint, akin_pool *pool,
-                           const akin_kernels *kernels, bool whole, akin_error *err);
+akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint,
+                           akin_pool *pool, const akin_kernels *kernels, bool whole,
+                           akin_error *err);
 
 #endif

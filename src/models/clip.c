@@ -23,8 +23,8 @@ static float *floats(size_t count)
 }
 
 /* Adds a plain tensor and allocates its target when the tower is wanted. */
-static void bind_values(akin_slots *slots, bool load, float **target, int dims, const int64_t *shape,
-                        const char *prefix, const char *name)
+static void bind_values(akin_slots *slots, bool load, float **target, int dims,
+                        const int64_t *shape, const char *prefix, const char *name)
 {
     size_t count = 1;
     for (int i = 0; i < dims; i++)
@@ -71,8 +71,9 @@ static void bind_rows(akin_slots *slots, bool load, akin_linear *linear, size_t 
 }
 
 static akin_status bind_encoder(akin_slots *slots, bool load, akin_encoder *encoder,
-                                const akin_tower_config *config, bool causal, const akin_kernels *kernels,
-                                bool round_bf16, const char *tower, akin_error *err)
+                                const akin_tower_config *config, bool causal,
+                                const akin_kernels *kernels, bool round_bf16, const char *tower,
+                                akin_error *err)
 {
     const size_t d = config->width;
     *encoder = (akin_encoder){ .d = d, .heads = config->heads, .hidden = config->hidden,
@@ -89,8 +90,10 @@ static akin_status bind_encoder(akin_slots *slots, bool load, akin_encoder *enco
         if (load) {
             AKIN_TRY(akin_linear_init(&layer->qkv, kernels, round_bf16, d, 3 * d, true, err));
             AKIN_TRY(akin_linear_init(&layer->out, kernels, round_bf16, d, d, true, err));
-            AKIN_TRY(akin_linear_init(&layer->fc1, kernels, round_bf16, d, config->hidden, true, err));
-            AKIN_TRY(akin_linear_init(&layer->fc2, kernels, round_bf16, config->hidden, d, true, err));
+            AKIN_TRY(
+                akin_linear_init(&layer->fc1, kernels, round_bf16, d, config->hidden, true, err));
+            AKIN_TRY(
+                akin_linear_init(&layer->fc2, kernels, round_bf16, config->hidden, d, true, err));
         }
         bind_norm(slots, load, &layer->norm1, d, config->eps, prefix, "layer_norm1");
         bind_rows(slots, load, &layer->qkv, d, 0, d, true, prefix, "self_attn.q_proj");
@@ -106,29 +109,31 @@ out:
 }
 
 static akin_status bind_text(akin_slots *slots, bool load, akin_text_tower *tower,
-                             const akin_clip_config *c, const akin_kernels *kernels, bool round_bf16,
-                             akin_error *err)
+                             const akin_clip_config *c, const akin_kernels *kernels,
+                             bool round_bf16, akin_error *err)
 {
     const size_t d = c->text.width;
     akin_status status = AKIN_OK;
-    bind_values(slots, load, &tower->tokens, 2, (const int64_t[]){ (int64_t)c->vocabulary, (int64_t)d },
-                "text_model.embeddings.", "token_embedding.weight");
+    bind_values(slots, load, &tower->tokens, 2,
+                (const int64_t[]){ (int64_t)c->vocabulary, (int64_t)d }, "text_model.embeddings.",
+                "token_embedding.weight");
     bind_values(slots, load, &tower->positions, 2,
                 (const int64_t[]){ (int64_t)c->text_tokens, (int64_t)d }, "text_model.embeddings.",
                 "position_embedding.weight");
-    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->text, true, kernels, round_bf16, "text_model",
-                          err));
+    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->text, true, kernels, round_bf16,
+                          "text_model", err));
     bind_norm(slots, load, &tower->final, d, c->text.eps, "text_model.", "final_layer_norm");
     if (load)
-        AKIN_TRY(akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
+        AKIN_TRY(
+            akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
     bind_rows(slots, load, &tower->projection, d, 0, c->dimensions, false, "", "text_projection");
 out:
     return status;
 }
 
 static akin_status bind_vision(akin_slots *slots, bool load, akin_vision_tower *tower,
-                               const akin_clip_config *c, const akin_kernels *kernels, bool round_bf16,
-                             akin_error *err)
+                               const akin_clip_config *c, const akin_kernels *kernels,
+                               bool round_bf16, akin_error *err)
 {
     const size_t d = c->vision.width, taps = 3 * c->patch * c->patch;
     akin_status status = AKIN_OK;
@@ -145,11 +150,12 @@ static akin_status bind_vision(akin_slots *slots, bool load, akin_vision_tower *
                 (const int64_t[]){ (int64_t)(1 + c->grid * c->grid), (int64_t)d },
                 "vision_model.embeddings.", "position_embedding.weight");
     bind_norm(slots, load, &tower->pre, d, c->vision.eps, "vision_model.", "pre_layrnorm");
-    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->vision, false, kernels, round_bf16, "vision_model",
-                          err));
+    AKIN_TRY(bind_encoder(slots, load, &tower->encoder, &c->vision, false, kernels, round_bf16,
+                          "vision_model", err));
     bind_norm(slots, load, &tower->post, d, c->vision.eps, "vision_model.", "post_layernorm");
     if (load)
-        AKIN_TRY(akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
+        AKIN_TRY(
+            akin_linear_init(&tower->projection, kernels, false, d, c->dimensions, false, err));
     bind_rows(slots, load, &tower->projection, d, 0, c->dimensions, false, "", "visual_projection");
 out:
     return status;
@@ -206,14 +212,17 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         akin_slots_clear(&slots);
         clear_encoder(&clip->text.encoder);
         clear_encoder(&clip->vision.encoder);
-        akin_slots_add(&slots, 0, (const int64_t[]){ 0 }, "logit_scale")->values = &clip->logit_scale;
+        akin_slots_add(&slots, 0, (const int64_t[]){ 0 }, "logit_scale")->values =
+            &clip->logit_scale;
         AKIN_TRY(bind_text(&slots, load && text, &clip->text, config, kernels, round_bf16, err));
-        AKIN_TRY(bind_vision(&slots, load && vision, &clip->vision, config, kernels, round_bf16, err));
+        AKIN_TRY(
+            bind_vision(&slots, load && vision, &clip->vision, config, kernels, round_bf16, err));
         AKIN_TRY(akin_bind_check(&slots, checkpoint, is_position_ids, err));
     }
     AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, !text && !vision, err));
     for (size_t i = 0; i < slots.count; i++)
-        clip->parameters += akin_tensor_count(akin_checkpoint_find(checkpoint, slots.items[i].name));
+        clip->parameters +=
+            akin_tensor_count(akin_checkpoint_find(checkpoint, slots.items[i].name));
     clip->weights = strdup(akin_checkpoint_path(checkpoint));
     if (clip->weights == NULL)
         status = akin_fail_nomem(err, "path", 0);
@@ -268,7 +277,8 @@ static void patch_row_task(void *context, size_t i, int worker)
     for (size_t gx = 0; gx < t->grid; gx++)
         for (size_t c = 0; c < 3; c++)
             for (size_t y = 0; y < p; y++, out += p)
-                memcpy(out, picture + (c * t->image + gy * p + y) * t->image + gx * p, p * sizeof *out);
+                memcpy(out, picture + (c * t->image + gy * p + y) * t->image + gx * p,
+                       p * sizeof *out);
 }
 
 static akin_status encode_image_group(const akin_clip *clip, const akin_nn *nn, const float *pixels,
@@ -287,14 +297,15 @@ static akin_status encode_image_group(const akin_clip *clip, const akin_nn *nn, 
     akin_arena_mark inner = akin_arena_now(nn->arena);
     float *columns = akin_arena_take(nn->arena, count * patches * taps, sizeof *columns);
     float *embedded = akin_arena_take(nn->arena, count * patches * d, sizeof *embedded);
-    if (x == NULL || pooled == NULL || starts == NULL || first == NULL || columns == NULL || embedded == NULL) {
+    if (x == NULL || pooled == NULL || starts == NULL || first == NULL || columns == NULL ||
+        embedded == NULL) {
         status = akin_fail_nomem(err, "activations", count * tokens * d * sizeof *x);
         goto out;
     }
     struct patches t = { pixels, c->image, c->patch, c->grid, columns };
     akin_pool_run(nn->pool, count * c->grid, patch_row_task, &t);
-    AKIN_TRY(akin_linear_run(nn, &tower->patch, columns, taps, count * patches, NULL, AKIN_ACT_NONE, NULL,
-                             0, embedded, d, err));
+    AKIN_TRY(akin_linear_run(nn, &tower->patch, columns, taps, count * patches, NULL, AKIN_ACT_NONE,
+                             NULL, 0, embedded, d, err));
     for (size_t i = 0; i < count; i++) {
         float *row = x + i * tokens * d;
         for (size_t j = 0; j < d; j++)
@@ -309,8 +320,8 @@ static akin_status encode_image_group(const akin_clip *clip, const akin_nn *nn, 
 
     akin_norm_run(nn, &tower->pre, x, d, count * tokens, d, x, d);
     AKIN_TRY(akin_encoder_run(nn, &tower->encoder, x, starts, first, count, pooled, err));
-    AKIN_TRY(akin_linear_run(nn, &tower->projection, pooled, d, count, &tower->post, AKIN_ACT_NONE, NULL, 0,
-                             out, c->dimensions, err));
+    AKIN_TRY(akin_linear_run(nn, &tower->projection, pooled, d, count, &tower->post, AKIN_ACT_NONE,
+                             NULL, 0, out, c->dimensions, err));
 out:
     akin_arena_release(nn->arena, mark);
     return status;
@@ -322,8 +333,9 @@ akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, co
     const akin_clip_config *c = &clip->config;
     const size_t group = akin_max(1, GROUP_ROWS / (c->grid * c->grid + 1));
     for (size_t i = 0; i < count; i += group) {
-        akin_status status = encode_image_group(clip, nn, pixels + i * 3 * c->image * c->image,
-                                                akin_min(group, count - i), out + i * c->dimensions, err);
+        akin_status status =
+            encode_image_group(clip, nn, pixels + i * 3 * c->image * c->image,
+                               akin_min(group, count - i), out + i * c->dimensions, err);
         if (status != AKIN_OK)
             return status;
     }
@@ -332,8 +344,8 @@ akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, co
 
 /* ---- Texts ---------------------------------------------------------------------------------- */
 
-/* Where a text is read off. transformers: with eos_token_id 2 (older files, the value was wrong) the
- * first occurrence of the largest id, else the first eos, else position 0. */
+/* Where a text is read off. transformers: with eos_token_id 2 (older files, the value was wrong)
+ * the first occurrence of the largest id, else the first eos, else position 0. */
 static size_t pooling_position(const int32_t *ids, size_t count, int32_t eos)
 {
     size_t largest = 0;
@@ -347,7 +359,8 @@ static size_t pooling_position(const int32_t *ids, size_t count, int32_t eos)
 }
 
 static akin_status encode_text_group(const akin_clip *clip, const akin_nn *nn, const int32_t *ids,
-                                     const size_t *starts, size_t count, float *out, akin_error *err)
+                                     const size_t *starts, size_t count, float *out,
+                                     akin_error *err)
 {
     const akin_clip_config *c = &clip->config;
     const akin_text_tower *tower = &clip->text;
@@ -375,8 +388,8 @@ static akin_status encode_text_group(const akin_clip *clip, const akin_nn *nn, c
     }
     own_starts[count] = rows;
     AKIN_TRY(akin_encoder_run(nn, &tower->encoder, x, own_starts, positions, count, pooled, err));
-    AKIN_TRY(akin_linear_run(nn, &tower->projection, pooled, d, count, &tower->final, AKIN_ACT_NONE, NULL, 0,
-                             out, c->dimensions, err));
+    AKIN_TRY(akin_linear_run(nn, &tower->projection, pooled, d, count, &tower->final, AKIN_ACT_NONE,
+                             NULL, 0, out, c->dimensions, err));
 out:
     akin_arena_release(nn->arena, mark);
     return status;
@@ -388,20 +401,23 @@ akin_status akin_clip_encode_texts(const akin_clip *clip, const akin_nn *nn, con
     const akin_clip_config *c = &clip->config;
     for (size_t s = 0; s < count; s++) {
         if (starts[s + 1] - starts[s] > c->text_tokens || starts[s + 1] == starts[s])
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL, "a text of %zu tokens; the model takes 1 to %zu",
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                             "a text of %zu tokens; the model takes 1 to %zu",
                              starts[s + 1] - starts[s], c->text_tokens);
         for (size_t i = starts[s]; i < starts[s + 1]; i++)
             if (ids[i] < 0 || (size_t)ids[i] >= c->vocabulary)
-                return akin_fail(err, AKIN_E_TOKENIZER, NULL,
-                                 "token id %d lies past the model's vocabulary of %zu: tokenizer and "
-                                 "weights do not belong together", ids[i], c->vocabulary);
+                return akin_fail(
+                    err, AKIN_E_TOKENIZER, NULL,
+                    "token id %d lies past the model's vocabulary of %zu: tokenizer and "
+                    "weights do not belong together",
+                    ids[i], c->vocabulary);
     }
     for (size_t s = 0; s < count;) {
         size_t end = s + 1;
         while (end < count && starts[end + 1] - starts[s] <= GROUP_ROWS)
             end++;
-        akin_status status = encode_text_group(clip, nn, ids, starts + s, end - s, out + s * c->dimensions,
-                                               err);
+        akin_status status =
+            encode_text_group(clip, nn, ids, starts + s, end - s, out + s * c->dimensions, err);
         if (status != AKIN_OK)
             return status;
         s = end;

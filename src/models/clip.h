@@ -58,8 +58,8 @@ akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, co
                                     size_t count, float *out, akin_error *err);
 
 /* Raw text projections. ids: the texts' tokens one behind the other, text i being
- * ids[starts[i] .. starts[i + 1]), start and end tokens included; out [count, dimensions]. An id past
- * the vocabulary is AKIN_E_TOKENIZER. */
+ * ids[starts[i] .. starts[i + 1]), start and end tokens included; out [count, dimensions]. An id
+ * past the vocabulary is AKIN_E_TOKENIZER. */
 akin_status akin_clip_encode_texts(const akin_clip *clip, const akin_nn *nn, const int32_t *ids,
                                    const size_t *starts, size_t count, float *out, akin_error *err);
 

@@ -31,8 +31,8 @@ const char *akin_activation_name(akin_activation activation)
 }
 
 /* The reference refuses null where it wants a value; only a whole tower may be null. */
-static akin_status refuse_null(const json_t *object, const char *path, const char *where, const char *field,
-                               akin_error *err)
+static akin_status refuse_null(const json_t *object, const char *path, const char *where,
+                               const char *field, akin_error *err)
 {
     if (!json_is_null(json_object_get(object, field)))
         return AKIN_OK;
@@ -41,15 +41,18 @@ static akin_status refuse_null(const json_t *object, const char *path, const cha
                      where != NULL ? where : "", where != NULL ? "." : "", field);
 }
 
-static akin_status read_int(const json_t *object, const char *path, const char *where, const char *field,
-                            int64_t min, int64_t max, int64_t *io, akin_error *err)
+static akin_status read_int(const json_t *object, const char *path, const char *where,
+                            const char *field, int64_t min, int64_t max, int64_t *io,
+                            akin_error *err)
 {
     akin_status status = refuse_null(object, path, where, field, err);
-    return status != AKIN_OK ? status : akin_json_int(object, path, where, field, min, max, io, err);
+    return status != AKIN_OK ? status
+                             : akin_json_int(object, path, where, field, min, max, io, err);
 }
 
-static akin_status read_size(const json_t *object, const char *path, const char *where, const char *field,
-                             int64_t min, int64_t max, size_t *io, akin_error *err)
+static akin_status read_size(const json_t *object, const char *path, const char *where,
+                             const char *field, int64_t min, int64_t max, size_t *io,
+                             akin_error *err)
 {
     int64_t n = (int64_t)*io;
     akin_status status = read_int(object, path, where, field, min, max, &n, err);
@@ -58,8 +61,9 @@ static akin_status read_size(const json_t *object, const char *path, const char 
 }
 
 /* The object that decides about a tower; NULL when neither is there. */
-static akin_status tower_object(const json_t *root, const char *path, const char *plain, const char *dict,
-                                const json_t **out, const char **where, akin_error *err)
+static akin_status tower_object(const json_t *root, const char *path, const char *plain,
+                                const char *dict, const json_t **out, const char **where,
+                                akin_error *err)
 {
     *out = NULL;
     *where = dict;
@@ -81,17 +85,18 @@ static akin_status read_tower(const json_t *object, const char *path, const char
     AKIN_TRY(read_size(object, path, where, "num_hidden_layers", 0, 1000, &tower->layers, err));
     AKIN_TRY(read_size(object, path, where, "num_attention_heads", 1, 1 << 12, &tower->heads, err));
     if (tower->width % tower->heads != 0) {
-        status = akin_fail(err, AKIN_E_CONFIG, path,
-                           "field '%s.hidden_size' is %zu, not a multiple of num_attention_heads %zu",
-                           where, tower->width, tower->heads);
+        status =
+            akin_fail(err, AKIN_E_CONFIG, path,
+                      "field '%s.hidden_size' is %zu, not a multiple of num_attention_heads %zu",
+                      where, tower->width, tower->heads);
         goto out;
     }
     double eps = 1e-5;
     AKIN_TRY(refuse_null(object, path, where, "layer_norm_eps", err));
     AKIN_TRY(akin_json_number(object, path, where, "layer_norm_eps", &eps, err));
     if (!(eps >= 0.0 && eps <= 1.0)) {
-        status = akin_fail(err, AKIN_E_CONFIG, path, "field '%s.layer_norm_eps' must lie between 0 and 1",
-                           where);
+        status = akin_fail(err, AKIN_E_CONFIG, path,
+                           "field '%s.layer_norm_eps' must lie between 0 and 1", where);
         goto out;
     }
     tower->eps = (float)eps;
@@ -103,9 +108,11 @@ static akin_status read_tower(const json_t *object, const char *path, const char
             tower->activation = activations[i].activation;
             goto out;
         }
-    status = akin_fail(err, AKIN_E_UNSUPPORTED, path,
-                       "field '%s.hidden_act' is '%s'; akin knows quick_gelu, gelu, gelu_pytorch_tanh, "
-                       "gelu_new, silu and swish", where, name);
+    status =
+        akin_fail(err, AKIN_E_UNSUPPORTED, path,
+                  "field '%s.hidden_act' is '%s'; akin knows quick_gelu, gelu, gelu_pytorch_tanh, "
+                  "gelu_new, silu and swish",
+                  where, name);
 out:
     return status;
 }
@@ -130,16 +137,19 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
         return status;
     }
     AKIN_TRY(akin_json_text(root, path, NULL, "model_type", &type, err));
-    if (type != NULL && (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0)) {
-        status = akin_fail(err, AKIN_E_UNSUPPORTED, path,
-                           "field 'model_type' is '%s', one tower alone; akin reads the whole model, as "
-                           "CLIPModel saves it", type);
+    if (type != NULL &&
+        (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0)) {
+        status =
+            akin_fail(err, AKIN_E_UNSUPPORTED, path,
+                      "field 'model_type' is '%s', one tower alone; akin reads the whole model, as "
+                      "CLIPModel saves it",
+                      type);
         goto out;
     }
     if (type == NULL || strcmp(type, "clip") != 0) {
-        status = akin_fail(err, AKIN_E_UNSUPPORTED, path,
-                           "field 'model_type' is %s%s%s; akin reads 'clip'", type == NULL ? "" : "'",
-                           type == NULL ? "absent" : type, type == NULL ? "" : "'");
+        status = akin_fail(
+            err, AKIN_E_UNSUPPORTED, path, "field 'model_type' is %s%s%s; akin reads 'clip'",
+            type == NULL ? "" : "'", type == NULL ? "absent" : type, type == NULL ? "" : "'");
         goto out;
     }
     AKIN_TRY(read_size(root, path, NULL, "projection_dim", 1, 1 << 16, &out->dimensions, err));
@@ -147,7 +157,8 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     AKIN_TRY(tower_object(root, path, "text_config", "text_config_dict", &tower, &where, err));
     AKIN_TRY(read_tower(tower, path, where, &out->text, err));
     AKIN_TRY(read_size(tower, path, where, "vocab_size", 1, 1 << 24, &out->vocabulary, err));
-    AKIN_TRY(read_size(tower, path, where, "max_position_embeddings", 2, 1 << 16, &out->text_tokens, err));
+    AKIN_TRY(read_size(tower, path, where, "max_position_embeddings", 2, 1 << 16, &out->text_tokens,
+                       err));
     AKIN_TRY(read_int(tower, path, where, "eos_token_id", 0, 1 << 24, &eos, err));
     out->eos = (int32_t)eos;
 

@@ -1,8 +1,8 @@
 /* clip_config.h - config.json of a CLIP checkpoint in Hugging Face form.
  *
- * Reference: transformers 5.23.0 CLIPConfig. Absent keys take the class defaults; a `text_config_dict`
- * or `vision_config_dict` (in the published large-patch14 files) overrides its twin whole, its own
- * defaults included.
+ * Reference: transformers 5.23.0 CLIPConfig. Absent keys take the class defaults; a
+ * `text_config_dict` or `vision_config_dict` (in the published large-patch14 files) overrides its
+ * twin whole, its own defaults included.
  */
 #ifndef AKIN_MODELS_CLIP_CONFIG_H
 #define AKIN_MODELS_CLIP_CONFIG_H

@@ -81,14 +81,17 @@ akin_status akin_template_set(const char *name, const char *const **templates, s
             return AKIN_OK;
         }
     return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                     "no template set is called '%s'; there are openai-80, openai-7 and simple", name);
+                     "no template set is called '%s'; there are openai-80, openai-7 and simple",
+                     name);
 }
 
-akin_status akin_template_fill(const char *template, const char *label, akin_buffer *out, akin_error *err)
+akin_status akin_template_fill(const char *template, const char *label, akin_buffer *out,
+                               akin_error *err)
 {
     const char *hole = strstr(template, "{}");
     if (hole == NULL || strstr(hole + 2, "{}") != NULL)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "template '%s' must hold {} exactly once", template);
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "template '%s' must hold {} exactly once",
+                         template);
     akin_status status;
     AKIN_TRY(akin_buffer_add(out, template, (size_t)(hole - template), err));
     AKIN_TRY(akin_buffer_add_text(out, label, err));
@@ -111,7 +114,8 @@ akin_status akin_normalize(float *x, size_t n, akin_error *err)
     return AKIN_OK;
 }
 
-akin_status akin_mean_direction(const float *vectors, size_t count, size_t n, float *out, akin_error *err)
+akin_status akin_mean_direction(const float *vectors, size_t count, size_t n, float *out,
+                                akin_error *err)
 {
     for (size_t j = 0; j < n; j++) {
         double sum = 0.0;

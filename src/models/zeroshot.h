@@ -17,13 +17,15 @@ akin_status akin_template_set(const char *name, const char *const **templates, s
                               akin_error *err);
 
 /* Appends `template` with its one "{}" replaced by label. */
-akin_status akin_template_fill(const char *template, const char *label, akin_buffer *out, akin_error *err);
+akin_status akin_template_fill(const char *template, const char *label, akin_buffer *out,
+                               akin_error *err);
 
 /* x / |x| over n, in place. AKIN_E_NONFINITE when the length is 0 or not finite. */
 akin_status akin_normalize(float *x, size_t n, akin_error *err);
 
 /* Mean of `count` unit vectors [count, n], normalised, into out [n]. */
-akin_status akin_mean_direction(const float *vectors, size_t count, size_t n, float *out, akin_error *err);
+akin_status akin_mean_direction(const float *vectors, size_t count, size_t n, float *out,
+                                akin_error *err);
 
 /* out[i] = softmax over i of scale * (picture . labels[i]); labels [count, n]. */
 void akin_label_probabilities(const float *picture, const float *labels, size_t count, size_t n,

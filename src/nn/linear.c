@@ -12,8 +12,8 @@
  * (512 KiB on Zen 3): 112 rows x 256 columns of sums are 112 KiB, 112 x 384 of left 168 KiB. */
 enum { BLOCK_ROWS = 112, BLOCK_COLS = 256 };
 
-akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, bool round_bf16, size_t in,
-                             size_t out, bool has_bias, akin_error *err)
+akin_status akin_linear_init(akin_linear *linear, const akin_kernels *kernels, bool round_bf16,
+                             size_t in, size_t out, bool has_bias, akin_error *err)
 {
     size_t floats, bytes;
     *linear = (akin_linear){ .in = in, .out = out, .round_bf16 = round_bf16 };
@@ -41,8 +41,8 @@ void akin_linear_clear(akin_linear *linear)
     *linear = (akin_linear){ 0 };
 }
 
-void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, const float *weight, size_t first,
-                     size_t count)
+void akin_linear_set(akin_linear *linear, const akin_kernels *kernels, const float *weight,
+                     size_t first, size_t count)
 {
     akin_pack_right(kernels, linear->round_bf16, weight, linear->in, 1, first, count, linear->in,
                     linear->panels);
@@ -76,7 +76,8 @@ static void pack_task(void *context, size_t panel, int worker)
         akin_pack_left(kernels, t->linear->round_bf16, t->x, t->ldx, t->rows, in, panel, out);
         return;
     }
-    /* Normalised on the way into the panel: one pass over x instead of a written and re-read copy. */
+    /* Normalised on the way into the panel: one pass over x instead of a written and re-read
+     * copy. */
     float *normed = t->normed + (size_t)worker * tile * in;
     const size_t rows = akin_min(tile, t->rows - panel * tile);
     for (size_t i = 0; i < rows; i++)
@@ -89,8 +90,8 @@ static void block_task(void *context, size_t i, int worker)
 {
     const struct product *t = context;
     const size_t row0 = i % t->row_blocks * t->block_rows, col0 = i / t->row_blocks * t->block_cols;
-    akin_matmul_block(t->nn->kernels, t->left, t->linear->panels, t->rows, t->linear->out, t->linear->in,
-                      row0, akin_min(row0 + t->block_rows, t->row_panels), col0,
+    akin_matmul_block(t->nn->kernels, t->left, t->linear->panels, t->rows, t->linear->out,
+                      t->linear->in, row0, akin_min(row0 + t->block_rows, t->row_panels), col0,
                       akin_min(col0 + t->block_cols, t->col_panels), &t->epilogue,
                       t->scratch + (size_t)worker * t->scratch_floats, t->y, t->ldy);
 }
@@ -100,9 +101,10 @@ static size_t ceil_div(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const float *x, size_t ldx,
-                            size_t rows, const akin_norm *norm, akin_activation activation,
-                            const float *residual, size_t ldr, float *y, size_t ldy, akin_error *err)
+akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const float *x,
+                            size_t ldx, size_t rows, const akin_norm *norm,
+                            akin_activation activation, const float *residual, size_t ldr, float *y,
+                            size_t ldy, akin_error *err)
 {
     const akin_kernels *kernels = nn->kernels;
     const size_t threads = (size_t)akin_pool_threads(nn->pool);
@@ -125,15 +127,17 @@ akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const 
     akin_arena_mark mark = akin_arena_now(nn->arena);
     t.left = akin_arena_take(nn->arena, akin_left_floats(kernels, rows, linear->in), sizeof(float));
     t.scratch = akin_arena_take(nn->arena, threads * t.scratch_floats, sizeof(float));
-    t.normed = norm == NULL ? t.scratch
-                            : akin_arena_take(nn->arena, threads * (size_t)kernels->tile_rows * linear->in,
-                                              sizeof(float));
+    t.normed = norm == NULL
+                   ? t.scratch
+                   : akin_arena_take(nn->arena, threads * (size_t)kernels->tile_rows * linear->in,
+                                     sizeof(float));
     akin_status status = AKIN_OK;
     if (t.left == NULL || t.scratch == NULL || t.normed == NULL) {
         status = akin_fail_nomem(err, "activations", rows * linear->in * sizeof(float));
     } else {
         akin_pool_run(nn->pool, t.row_panels, pack_task, &t);
-        akin_pool_run(nn->pool, t.row_blocks * ceil_div(t.col_panels, t.block_cols), block_task, &t);
+        akin_pool_run(nn->pool, t.row_blocks * ceil_div(t.col_panels, t.block_cols), block_task,
+                      &t);
     }
     akin_arena_release(nn->arena, mark);
     return status;

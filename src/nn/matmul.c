@@ -37,9 +37,9 @@ void akin_round_bf16(float *x, size_t count)
         x[i] = to_bf16(x[i]);
 }
 
-/* out[p * tile + i] = src[i * stride_i + p * stride_p] for i < count, p < k: rows of the source become
- * columns of a panel. A few p at a time, so that the panel's lines written by one row are still in L1
- * for the next: packing ViT-B/32 took 1.6 times as long a row at a time. */
+/* out[p * tile + i] = src[i * stride_i + p * stride_p] for i < count, p < k: rows of the source
+ * become columns of a panel. A few p at a time, so that the panel's lines written by one row are
+ * still in L1 for the next: packing ViT-B/32 took 1.6 times as long a row at a time. */
 static void fill_panel(const float *src, size_t stride_i, size_t stride_p, size_t count, size_t k,
                        size_t tile, bool round_bf16, float *out)
 {
@@ -64,8 +64,8 @@ static void pad_panel(size_t n, size_t k, size_t tile, float *out)
         memset(out + p * tile + n, 0, (tile - n) * sizeof(float));
 }
 
-void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx, size_t m,
-                    size_t k, size_t panel, float *out)
+void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx,
+                    size_t m, size_t k, size_t panel, float *out)
 {
     const size_t tile = (size_t)kernels->tile_rows, row0 = panel * tile;
     const size_t rows = akin_min(tile, m - row0);
@@ -73,8 +73,9 @@ void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x
     pad_panel(rows, k, tile, out);
 }
 
-void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *src, size_t stride_n,
-                     size_t stride_k, size_t first, size_t count, size_t k, float *out)
+void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *src,
+                     size_t stride_n, size_t stride_k, size_t first, size_t count, size_t k,
+                     float *out)
 {
     const size_t tile = (size_t)kernels->tile_cols, end = first + count;
     for (size_t n = first; n < end;) {
@@ -122,8 +123,8 @@ void akin_matmul_block(const akin_kernels *kernels, const float *left, const flo
                     tile.bias += col * tile_cols;
                 if (tile.residual != NULL)
                     tile.residual += row * tile_rows * tile.ldr + col * tile_cols;
-                kernels->finish_f32(c, ldc, &tile, out + row * tile_rows * ldo + col * tile_cols, ldo,
-                                    (int)rows, cols);
+                kernels->finish_f32(c, ldc, &tile, out + row * tile_rows * ldo + col * tile_cols,
+                                    ldo, (int)rows, cols);
             }
         }
         p += depth;

@@ -21,15 +21,16 @@ void akin_round_bf16(float *x, size_t count);
 
 /* Packs panel `panel` of the left operand: rows [panel * tile_rows, ...) of x [m, k], stride ldx.
  * out: the panel, [k, tile_rows]. */
-void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx, size_t m,
-                    size_t k, size_t panel, float *out);
+void akin_pack_left(const akin_kernels *kernels, bool round_bf16, const float *x, size_t ldx,
+                    size_t m, size_t k, size_t panel, float *out);
 
 /* Packs columns [first, first + count) of the right operand: element (column first + j, p) is
  * src[j * stride_n + p * stride_k], p < k. out: all panels. Distinct columns from several threads
  * are safe. akin_pad_right zeroes what lies past column n in the last panel. */
 void akin_pad_right(const akin_kernels *kernels, size_t n, size_t k, float *out);
-void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *src, size_t stride_n,
-                     size_t stride_k, size_t first, size_t count, size_t k, float *out);
+void akin_pack_right(const akin_kernels *kernels, bool round_bf16, const float *src,
+                     size_t stride_n, size_t stride_k, size_t first, size_t count, size_t k,
+                     float *out);
 
 /* One block of the product on this thread: row panels [row0, row1) of m rows, column panels
  * [col0, col1) of n columns. scratch: akin_block_floats(...) floats. out [m, n] with stride ldo;

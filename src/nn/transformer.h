@@ -45,15 +45,15 @@ typedef struct akin_encoder {
     akin_encoder_layer *layers;
 } akin_encoder;
 
-/* x [rows, d], changed; starts[s] is the first row of sequence s, starts[count] = rows. pooled[s] is
- * the one position of sequence s whose final state is wanted: out [count, d]. The last layer is
+/* x [rows, d], changed; starts[s] is the first row of sequence s, starts[count] = rows. pooled[s]
+ * is the one position of sequence s whose final state is wanted: out [count, d]. The last layer is
  * computed for those positions alone (the same bits; 1/16 less work in a tower of 12 layers). */
 akin_status akin_encoder_run(const akin_nn *nn, const akin_encoder *encoder, float *x,
                              const size_t *starts, const size_t *pooled, size_t count, float *out,
                              akin_error *err);
 
 /* y = layernorm(x), rows of n with strides ldx and ldy; y may be x. */
-void akin_norm_run(const akin_nn *nn, const akin_norm *norm, const float *x, size_t ldx, size_t rows,
-                   size_t n, float *y, size_t ldy);
+void akin_norm_run(const akin_nn *nn, const akin_norm *norm, const float *x, size_t ldx,
+                   size_t rows, size_t n, float *y, size_t ldy);
 
 #endif

@@ -22,7 +22,8 @@ bool akin_is_word(uint32_t c);   /* \w of Rust's regex: what single_word looks a
 /* Canonical combining class, 0-240. */
 uint8_t akin_combining_class(uint32_t c);
 
-/* Lower case of one code point, whatever stands beside it: 1 or 2 code points (U+0130 gives two). */
+/* Lower case of one code point, whatever stands beside it: 1 or 2 code points (U+0130 gives
+ * two). */
 size_t akin_lower(uint32_t c, uint32_t out[2]);
 
 /* Appends the NFC form of text[0..size), which must be UTF-8. Linear in size, for runs of combining

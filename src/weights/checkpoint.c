@@ -348,10 +348,11 @@ static akin_status find(akin_checkpoint *c, const char *path, akin_mapping *out,
             return akin_fail(err, status, c->path,
                              "a link to a file that is not there: download it again");
     }
-    return akin_fail(err, AKIN_E_NOT_FOUND, path,
-                     "no weights in this folder: none of %s, %s, %s and %s; download one (TensorFlow's "
-                     "tf_model.h5, Flax's flax_model.msgpack and GGUF files are not read)",
-                     candidates[0], candidates[1], candidates[2], candidates[3]);
+    return akin_fail(
+        err, AKIN_E_NOT_FOUND, path,
+        "no weights in this folder: none of %s, %s, %s and %s; download one (TensorFlow's "
+        "tf_model.h5, Flax's flax_model.msgpack and GGUF files are not read)",
+        candidates[0], candidates[1], candidates[2], candidates[3]);
 }
 
 akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_error *err)

@@ -1,9 +1,9 @@
 /* checkpoint.h - a checkpoint on disk as tensors by name.
  *
- * Reads safetensors (one file, or shards with an index) and torch's zip format (.bin, .pt, .pth; one
- * file or shards). Executes nothing: the pickle inside a torch file is interpreted for the handful
- * of operations a state dict needs, everything else is refused by name. Every offset, shape and
- * stride is checked against the file before a view is handed out.
+ * Reads safetensors (one file, or shards with an index) and torch's zip format (.bin, .pt, .pth;
+ * one file or shards). Executes nothing: the pickle inside a torch file is interpreted for the
+ * handful of operations a state dict needs, everything else is refused by name. Every offset, shape
+ * and stride is checked against the file before a view is handed out.
  */
 #ifndef AKIN_WEIGHTS_CHECKPOINT_H
 #define AKIN_WEIGHTS_CHECKPOINT_H
@@ -61,6 +61,7 @@ char *akin_shape_text(const int64_t *shape, int dims, char *text, size_t capacit
  * which must equal akin_tensor_count. F32, F16, BF16 and F64 only (else AKIN_E_TENSOR_DTYPE); a
  * NaN, an infinity or an F64 past float32's range is AKIN_E_NONFINITE naming tensor and index.
  * With out NULL the values are only looked at. */
-akin_status akin_tensor_to_f32(const akin_tensor *tensor, float *out, size_t count, akin_error *err);
+akin_status akin_tensor_to_f32(const akin_tensor *tensor, float *out, size_t count,
+                               akin_error *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* convert.c - any tensor to row-major float32 (akin_tensor_to_f32).
  *
  * Widening is exact for F16 and BF16, and rounds to nearest even for F64. A model with a NaN or an
- * infinity in it answers NaN to everything, so it is refused here, where the tensor has a name.
- */
+ * infinity in it answers NaN to everything, so it is refused here, where the tensor has a
+ * name. */
 #include <math.h>
 #include <string.h>
 

@@ -116,21 +116,26 @@ static void parts_that_are_not_there(void **state)
     akin_model *model = open_model(AKIN_PART_TEXT);
     akin_session *session = open_session(model);
     assert_int_equal(akin_embed_texts(session, texts, NULL, 1, 0, row, DIMS, &err), AKIN_OK);
-    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, row, DIMS, NULL, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, row, DIMS, NULL, &err),
+                     AKIN_E_ARGUMENT);
     assert_non_null(strstr(err.message, "AKIN_PART_IMAGE"));
     assert_int_equal(akin_embed_pixels(session, pixels, 1, 0, row, DIMS, NULL), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_preprocess_picture(session, &picture, pixels, PIXELS, &height, &width, NULL),
-                     AKIN_E_ARGUMENT);
+    assert_int_equal(
+        akin_preprocess_picture(session, &picture, pixels, PIXELS, &height, &width, NULL),
+        AKIN_E_ARGUMENT);
     akin_session_free(session);
     akin_model_close(model);
 
     model = open_model(AKIN_PART_IMAGE);
     session = open_session(model);
     assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, row, DIMS, NULL, NULL), AKIN_OK);
-    assert_int_equal(akin_embed_texts(session, texts, NULL, 1, 0, row, DIMS, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_texts(session, texts, NULL, 1, 0, row, DIMS, &err),
+                     AKIN_E_ARGUMENT);
     assert_non_null(strstr(err.message, "AKIN_PART_TEXT"));
-    assert_int_equal(akin_embed_labels(session, texts, 1, templates, 1, row, DIMS, NULL), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_tokenize(model, "a", 1, ids, TOKENS, &count, NULL, NULL), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_labels(session, texts, 1, templates, 1, row, DIMS, NULL),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_tokenize(model, "a", 1, ids, TOKENS, &count, NULL, NULL),
+                     AKIN_E_ARGUMENT);
     akin_session_free(session);
     akin_model_close(model);
 
@@ -168,31 +173,43 @@ static void capacity_is_respected(void **state)
     size_t count = 9;
     bool cut;
     int height = 0, width = 0;
-    const char *texts[] = { "a cat", "a dog" }, *templates[] = { "{}" }, *unfilled[] = { "a photo" };
+    const char *texts[] = { "a cat", "a dog" }, *templates[] = { "{}" },
+               *unfilled[] = { "a photo" };
     akin_picture_input pictures[] = { { .path = PICTURE }, { .path = PICTURE } };
 
-    assert_int_equal(akin_embed_texts(session, texts, NULL, 2, 0, rows, 2 * DIMS - 1, &err), AKIN_E_CAPACITY);
+    assert_int_equal(akin_embed_texts(session, texts, NULL, 2, 0, rows, 2 * DIMS - 1, &err),
+                     AKIN_E_CAPACITY);
     assert_int_equal(akin_embed_texts(session, texts, NULL, SIZE_MAX / 2, 0, rows, 2 * DIMS, &err),
                      AKIN_E_CAPACITY);
-    assert_int_equal(akin_embed_pictures(session, pictures, 2, 0, rows, DIMS, NULL, &err), AKIN_E_CAPACITY);
-    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 1, rows, DIMS, &err), AKIN_E_CAPACITY);
-    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 0, rows, 2 * DIMS, &err), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_embed_labels(session, texts, 2, unfilled, 1, rows, 2 * DIMS, &err), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 1, rows, 2 * DIMS, &err), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 2, 0, rows, DIMS, NULL, &err),
+                     AKIN_E_CAPACITY);
+    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 1, rows, DIMS, &err),
+                     AKIN_E_CAPACITY);
+    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 0, rows, 2 * DIMS, &err),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_labels(session, texts, 2, unfilled, 1, rows, 2 * DIMS, &err),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_labels(session, texts, 2, templates, 1, rows, 2 * DIMS, &err),
+                     AKIN_OK);
     assert_int_equal(akin_classify(model, rows, rows, 2, small, 1, &err), AKIN_E_CAPACITY);
     assert_int_equal(akin_classify(model, rows, rows, 2, small, 2, &err), AKIN_OK);
     assert_true(small[0] > small[1] && fabsf(small[0] + small[1] - 1) < 1e-6f && small[2] == 5);
 
-    assert_int_equal(akin_preprocess_picture(session, pictures, small + 2, 1, &height, &width, &err),
-                     AKIN_E_CAPACITY);
+    assert_int_equal(
+        akin_preprocess_picture(session, pictures, small + 2, 1, &height, &width, &err),
+        AKIN_E_CAPACITY);
     assert_true(height == SIDE && width == SIDE && small[3] == 5);
-    assert_int_equal(akin_preprocess_picture(session, pictures, pixels, PIXELS, &height, &width, &err), AKIN_OK);
-    assert_int_equal(akin_embed_pixels(session, pixels, 1, 0, rows, DIMS - 1, &err), AKIN_E_CAPACITY);
+    assert_int_equal(
+        akin_preprocess_picture(session, pictures, pixels, PIXELS, &height, &width, &err), AKIN_OK);
+    assert_int_equal(akin_embed_pixels(session, pixels, 1, 0, rows, DIMS - 1, &err),
+                     AKIN_E_CAPACITY);
     assert_int_equal(akin_embed_pixels(session, pixels, 1, 0, rows, DIMS, &err), AKIN_OK);
-    assert_int_equal(akin_embed_pictures(session, pictures, 1, 0, rows + DIMS, DIMS, NULL, &err), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 1, 0, rows + DIMS, DIMS, NULL, &err),
+                     AKIN_OK);
     assert_memory_equal(rows, rows + DIMS, DIMS * sizeof *rows);
 
-    assert_int_equal(akin_tokenize(model, "a", 1, ids, TOKENS - 1, &count, &cut, &err), AKIN_E_CAPACITY);
+    assert_int_equal(akin_tokenize(model, "a", 1, ids, TOKENS - 1, &count, &cut, &err),
+                     AKIN_E_CAPACITY);
     assert_int_equal(akin_tokenize(model, "a", 1, ids, TOKENS, &count, NULL, NULL), AKIN_OK);
     assert_int_equal(count, 3);
     akin_session_free(session);
@@ -241,7 +258,8 @@ static void pictures_fail_alone(void **state)
                                       { .path = "memory", .bytes = "no picture", .size = 10 },
                                       { .path = PICTURE } };
     float rows[4 * DIMS];
-    assert_int_equal(akin_embed_pictures(session, pictures, 4, 0, rows, 4 * DIMS, errors, &err), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 4, 0, rows, 4 * DIMS, errors, &err),
+                     AKIN_OK);
     assert_int_equal(errors[0].code, AKIN_OK);
     assert_int_equal(errors[1].code, AKIN_E_NOT_FOUND);
     assert_int_equal(errors[2].code, AKIN_E_FORMAT);
@@ -255,7 +273,8 @@ static void pictures_fail_alone(void **state)
     assert_string_equal(err.path, "tests/golden/none.jpg");
     assert_int_equal(akin_embed_pictures(session, pictures, 4, 0, rows, 4 * DIMS, NULL, NULL),
                      AKIN_E_NOT_FOUND);
-    assert_int_equal(akin_embed_pictures(session, pictures, 4, 0, rows, 4 * DIMS, errors, NULL), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 4, 0, rows, 4 * DIMS, errors, NULL),
+                     AKIN_OK);
     akin_session_free(session);
     akin_model_close(model);
 }
@@ -283,11 +302,13 @@ static void *work(void *argument)
         float again[3 * DIMS], probability[2];
         int32_t ids[TOKENS];
         size_t count;
-        w->good = akin_embed_texts(session, texts, NULL, 2, 0, again, 2 * DIMS, NULL) == AKIN_OK &&
-                  akin_embed_pictures(session, &picture, 1, 0, again + 2 * DIMS, DIMS, NULL, NULL) == AKIN_OK &&
-                  akin_tokenize(w->model, "a cat", 5, ids, TOKENS, &count, NULL, NULL) == AKIN_OK &&
-                  akin_classify(w->model, again + 2 * DIMS, again, 2, probability, 2, NULL) == AKIN_OK &&
-                  (i == 0 || memcmp(again, w->rows, sizeof again) == 0);
+        w->good =
+            akin_embed_texts(session, texts, NULL, 2, 0, again, 2 * DIMS, NULL) == AKIN_OK &&
+            akin_embed_pictures(session, &picture, 1, 0, again + 2 * DIMS, DIMS, NULL, NULL) ==
+                AKIN_OK &&
+            akin_tokenize(w->model, "a cat", 5, ids, TOKENS, &count, NULL, NULL) == AKIN_OK &&
+            akin_classify(w->model, again + 2 * DIMS, again, 2, probability, 2, NULL) == AKIN_OK &&
+            (i == 0 || memcmp(again, w->rows, sizeof again) == 0);
         memcpy(w->rows, again, sizeof again);
     }
     akin_session_free(session);

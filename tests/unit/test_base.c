@@ -1,4 +1,5 @@
-/* test_base.c - base/: errors, arithmetic, buffers, cursors, files, JSON, UTF-8, arenas, threads. */
+/* test_base.c - base/: errors, arithmetic, buffers, cursors, files, JSON, UTF-8, arenas,
+ * threads. */
 #include "unit.h"
 
 #include <errno.h>
@@ -187,8 +188,16 @@ static void utf8_round_trips_and_refuses(void **state)
         assert_int_equal(back, c);
         assert_int_equal(n > 1 ? akin_utf8_decode(text, n - 1, &back) : 0, 0);
     }
-    const char *wrong[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
-                            "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xc3(" };
+    const char *wrong[] = { "\x80",
+                            "\xc0\x80",
+                            "\xc1\xbf",
+                            "\xe0\x9f\xbf",
+                            "\xed\xa0\x80",
+                            "\xf0\x8f\xbf\xbf",
+                            "\xf4\x90\x80\x80",
+                            "\xf5\x80\x80\x80",
+                            "\xff",
+                            "\xc3(" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         uint32_t c;
         assert_int_equal(akin_utf8_decode(wrong[i], strlen(wrong[i]), &c), 0);

@@ -1,5 +1,5 @@
-/* test_clip.c - tiny CLIP checkpoints through the public interface, against what transformers made of
- * them (tests/golden/clip): ids, tensors' shapes, raw projections, probabilities, configs. */
+/* test_clip.c - tiny CLIP checkpoints through the public interface, against what transformers made
+ * of them (tests/golden/clip): ids, tensors' shapes, raw projections, probabilities, configs. */
 #include "unit.h"
 
 #include <math.h>
@@ -13,7 +13,13 @@
 #define GOLDEN "tests/golden/clip/"
 static const char *const cases[] = { "tiny-a", "tiny-b", "tiny-c", "tiny-d",
                                      "tiny-e", "tiny-f", "tiny-g", "tiny-h" };
-enum { CASES = sizeof cases / sizeof *cases, MAX_DIMS = 64, MAX_LABELS = 8, MAX_TEMPLATES = 100, MAX_IDS = 128 };
+enum {
+    CASES = sizeof cases / sizeof *cases,
+    MAX_DIMS = 64,
+    MAX_LABELS = 8,
+    MAX_TEMPLATES = 100,
+    MAX_IDS = 128
+};
 
 static void ok(akin_status status, const akin_error *err)
 {
@@ -65,20 +71,20 @@ static void check_row(const float *got, const double *want, size_t n, akin_preci
         fail_msg("%s %s: cosine %.6f", where, what, dot / sqrt(a * b));
 }
 
-static void check_text(akin_session *session, const akin_model *model, const char *text, const double *ids,
-                       size_t count, bool cut, const char *name)
+static void check_text(const akin_model *model, const char *text, const double *ids, size_t count,
+                       bool cut, const char *name)
 {
     akin_error err;
     int32_t got[MAX_IDS];
     size_t n;
     bool was_cut;
-    (void)session;
     ok(akin_tokenize(model, text, strlen(text), got, MAX_IDS, &n, &was_cut, &err), &err);
     assert_int_equal(was_cut, cut);
     assert_int_equal(n, count);
     for (size_t i = 0; i < n; i++)
         if (got[i] != (int32_t)ids[i])
-            fail_msg("%s \"%s\": id %zu is %d, expected %d", name, text, i, (int)got[i], (int)ids[i]);
+            fail_msg("%s \"%s\": id %zu is %d, expected %d", name, text, i, (int)got[i],
+                     (int)ids[i]);
 }
 
 static void check_case(const char *name, akin_precision precision)
@@ -114,7 +120,7 @@ static void check_case(const char *name, akin_precision precision)
             cut = atoi(value) != 0;
         } else if ((value = golden_value(&g, "ids")) != NULL) {
             id_count = golden_numbers(value, ids, MAX_IDS);
-            check_text(session, model, text, ids, id_count, cut, name);
+            check_text(model, text, ids, id_count, cut, name);
         } else if ((value = golden_value(&g, "picture")) != NULL) {
             snprintf(picture, sizeof picture, GOLDEN "pictures/%s", value);
         } else if ((value = golden_value(&g, "tensor")) != NULL) {
@@ -124,7 +130,9 @@ static void check_case(const char *name, akin_precision precision)
         } else if ((value = golden_value(&g, "raw")) != NULL) {
             assert_int_equal(golden_numbers(value, numbers, MAX_DIMS), n);
             if (picture[0] == '\0') {
-                ok(akin_embed_texts(session, (const char *const *)&text, NULL, 1, AKIN_RAW, vector, n, &err), &err);
+                ok(akin_embed_texts(session, (const char *const *)&text, NULL, 1, AKIN_RAW, vector,
+                                    n, &err),
+                   &err);
             } else {
                 akin_picture_input input = { picture, NULL, 0 };
                 ok(akin_embed_pictures(session, &input, 1, AKIN_RAW, vector, n, NULL, &err), &err);
@@ -154,12 +162,14 @@ static void check_case(const char *name, akin_precision precision)
             akin_picture_input input = { picture, NULL, 0 };
             float probabilities[MAX_LABELS];
             ok(akin_embed_pictures(session, &input, 1, 0, vector, n, NULL, &err), &err);
-            ok(akin_classify(model, vector, label_vectors, label_count, probabilities, MAX_LABELS, &err), &err);
+            ok(akin_classify(model, vector, label_vectors, label_count, probabilities, MAX_LABELS,
+                             &err),
+               &err);
             for (size_t i = 0; i < label_count && precision == AKIN_PRECISION_F32; i++)
                 /* logits are up to 148 times a cosine: 1e-6 of that is 1.5e-4 of a probability */
                 if (!(fabs(probabilities[i] - numbers[i]) <= 1e-3))
-                    fail_msg("%s %s %s label %zu: %.6g, expected %.6g", name, set, file, i, probabilities[i],
-                             numbers[i]);
+                    fail_msg("%s %s %s label %zu: %.6g, expected %.6g", name, set, file, i,
+                             probabilities[i], numbers[i]);
         } else {
             ended = strcmp(g.line, "end") == 0;
         }
@@ -192,15 +202,16 @@ static void each_case(akin_precision precision)
 static void test_f32(void **state) { (void)state; each_case(AKIN_PRECISION_F32); }
 static void test_bf16(void **state) { (void)state; each_case(AKIN_PRECISION_BF16); }
 
-/* ---- The same bits ---------------------------------------------------------------------------- */
+/* ---- The same bits --------------------------------------------------------------------------- */
 
 static void test_same_bits(void **state)
 {
     (void)state;
     enum { COUNT = 32 };
-    static const char *const words[] = { "a", "a photo of a cat", "", "red car 2024 on the road by the sea",
-                                         "two parrots" };
-    static const char *const files[] = { "wide.png", "tall.jpg", "alpha.png", "grey.png", "photo.jpg" };
+    static const char *const words[] = { "a", "a photo of a cat", "",
+                                         "red car 2024 on the road by the sea", "two parrots" };
+    static const char *const files[] = { "wide.png", "tall.jpg", "alpha.png", "grey.png",
+                                         "photo.jpg" };
     akin_error err;
     akin_model *model = open_model("tiny-a", AKIN_PRECISION_F32);
     akin_model_info info = AKIN_MODEL_INFO_INIT;
@@ -244,7 +255,7 @@ static void test_same_bits(void **state)
     akin_model_close(model);
 }
 
-/* ---- The interface's own rules ---------------------------------------------------------------- */
+/* ---- The interface's own rules --------------------------------------------------------------- */
 
 static void count_warning(void *context, const char *message)
 {
@@ -278,11 +289,14 @@ static void test_interface(void **state)
     so.warn_context = &warnings;
     ok(akin_session_new(&session, model, &so, &err), &err);
     const akin_picture_input picture = { GOLDEN "pictures/wide.png", NULL, 0 };
-    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, vector, MAX_DIMS, NULL, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, vector, MAX_DIMS, NULL, &err),
+                     AKIN_E_ARGUMENT);
     assert_string_equal(err.message, "the model was opened without AKIN_PART_IMAGE");
-    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 18, &err), AKIN_E_CAPACITY);
+    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 18, &err),
+                     AKIN_E_CAPACITY);
     const char *wrong = "caf\xe9";
-    assert_int_equal(akin_embed_texts(session, &wrong, NULL, 1, 0, vector, MAX_DIMS, &err), AKIN_E_UTF8);
+    assert_int_equal(akin_embed_texts(session, &wrong, NULL, 1, 0, vector, MAX_DIMS, &err),
+                     AKIN_E_UTF8);
     assert_int_equal(warnings, 0);
     char longer[2000] = "";
     for (int i = 0; i < 100; i++)
@@ -300,7 +314,8 @@ static void test_interface(void **state)
     assert_int_equal(akin_model_open(&model, GOLDEN "README.md", NULL, &err), AKIN_E_NOT_A_FILE);
 }
 
-/* One bad picture among good ones: the others are the same, its row is zero and its error is told. */
+/* One bad picture among good ones: the others are the same, its row is zero and its error is
+ * told. */
 static void test_bad_picture(void **state)
 {
     (void)state;
@@ -320,7 +335,8 @@ static void test_bad_picture(void **state)
     assert_memory_equal(three + 2 * 19, one, sizeof one);
     for (size_t j = 0; j < 19; j++)
         assert_true(three[19 + j] == 0.0f);
-    assert_int_equal(akin_embed_pictures(session, inputs, 3, 0, three, 3 * 19, NULL, &err), AKIN_E_FORMAT);
+    assert_int_equal(akin_embed_pictures(session, inputs, 3, 0, three, 3 * 19, NULL, &err),
+                     AKIN_E_FORMAT);
     assert_string_equal(err.path, GOLDEN "README.md");
     akin_session_free(session);
     akin_model_close(model);
@@ -338,7 +354,8 @@ static void test_templates(void **state)
         const char *value;
         if ((value = golden_value(&g, "templates")) != NULL) {
             sscanf(value, "%31s", set);
-        } else if ((value = golden_value(&g, "template")) != NULL && strncmp(set, "openai", 6) == 0) {
+        } else if ((value = golden_value(&g, "template")) != NULL &&
+                   strncmp(set, "openai", 6) == 0) {
             char *template = golden_text(value);
             ok(akin_templates(set, &ours, &count, &err), &err);
             for (size_t i = 0; i < count; i++)
@@ -358,13 +375,15 @@ static void test_templates(void **state)
     akin_session *session = open_session(model, 1);
     float vector[19];
     const char *label = "cat", *none = "a photo", *two = "{} and {}";
-    assert_int_equal(akin_embed_labels(session, &label, 1, &none, 1, vector, 19, &err), AKIN_E_ARGUMENT);
-    assert_int_equal(akin_embed_labels(session, &label, 1, &two, 1, vector, 19, &err), AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_labels(session, &label, 1, &none, 1, vector, 19, &err),
+                     AKIN_E_ARGUMENT);
+    assert_int_equal(akin_embed_labels(session, &label, 1, &two, 1, vector, 19, &err),
+                     AKIN_E_ARGUMENT);
     akin_session_free(session);
     akin_model_close(model);
 }
 
-/* ---- config.json ------------------------------------------------------------------------------ */
+/* ---- config.json ----------------------------------------------------------------------------- */
 
 static double tower_value(const akin_tower_config *tower, const char *key)
 {
@@ -417,7 +436,8 @@ static void test_config_traps(void **state)
         if (value != NULL || strcmp(g.line, "end") == 0) {
             /* The case before this line: what the reference cannot run, akin refuses at once. */
             if (name[0] != '\0' && (status == AKIN_OK) == refused)
-                fail_msg("%s: %s", name, refused ? "accepted, the reference refuses it" : err.message);
+                fail_msg("%s: %s", name,
+                         refused ? "accepted, the reference refuses it" : err.message);
             refusals += refused;
             accepted += !refused && name[0] != '\0';
             refused = false;
@@ -436,11 +456,13 @@ static void test_config_traps(void **state)
             assert_int_equal(sscanf(g.line, "%63s %n", key, &skip), 1);
             if (strstr(key, "hidden_act") != NULL) {
                 char *act = golden_text(g.line + skip);
-                assert_string_equal(act, akin_activation_name(key[0] == 't' ? config.text.activation
-                                                                           : config.vision.activation));
+                assert_string_equal(act,
+                                    akin_activation_name(key[0] == 't' ? config.text.activation
+                                                                       : config.vision.activation));
                 free(act);
             } else if (!(fabs(config_value(&config, key) - atof(g.line + skip)) <= 1e-9)) {
-                fail_msg("%s: %s is %g, expected %s", name, key, config_value(&config, key), g.line + skip);
+                fail_msg("%s: %s is %g, expected %s", name, key, config_value(&config, key),
+                         g.line + skip);
             }
         }
     }

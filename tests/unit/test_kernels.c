@@ -1,7 +1,8 @@
 /* test_kernels.c - every table of kernels against plain C in double, which is written here again.
  *
- * Lengths 0..300, unaligned pointers, and guard values behind every output. Sets that this processor
- * lacks are reported, not passed over: the lines "isa: ..." are what `make check` repeats at its end.
+ * Lengths 0..300, unaligned pointers, and guard values behind every output. Sets that this
+ * processor lacks are reported, not passed over: the lines "isa: ..." are what `make check` repeats
+ * at its end.
  */
 #include "unit.h"
 
@@ -26,7 +27,8 @@ static float uniform(void) /* in [-1, 1) */
     return (float)(seed >> 8) / (float)(1 << 23) - 1.0f;
 }
 
-/* `count` floats at an address that is not a multiple of 8, guarded behind. Freed by free_floats. */
+/* `count` floats at an address that is not a multiple of 8, guarded behind. Freed by
+ * free_floats. */
 static float *floats(size_t count, float scale)
 {
     float *p = (float *)malloc((count + GUARD + 1) * sizeof *p) + 1;
@@ -44,11 +46,12 @@ static void free_floats(float *p, size_t count)
     free(p - 1);
 }
 
-static void assert_close(double got, double want, double bound, const char *what, const char *isa, size_t n,
-                         size_t i)
+static void assert_close(double got, double want, double bound, const char *what, const char *isa,
+                         size_t n, size_t i)
 {
     if (!(fabs(got - want) <= bound))
-        fail_msg("%s %s n %zu [%zu]: %.9g, expected %.9g +- %.3g", isa, what, n, i, got, want, bound);
+        fail_msg("%s %s n %zu [%zu]: %.9g, expected %.9g +- %.3g", isa, what, n, i, got, want,
+                 bound);
 }
 
 /* ---- One kernel, one size ------------------------------------------------------------------- */
@@ -62,7 +65,8 @@ static void check_dot(const akin_kernels *k, size_t n)
         magnitude += fabs((double)a[i] * b[i]);
     }
     /* Summing n terms of float32 errs by less than n units of the sum of magnitudes. */
-    assert_close(k->dot_f32(a, b, n), want, FLT_EPSILON * (double)(n + 1) * magnitude, "dot", k->name, n, 0);
+    assert_close(k->dot_f32(a, b, n), want, FLT_EPSILON * (double)(n + 1) * magnitude, "dot",
+                 k->name, n, 0);
     free_floats(a, n);
     free_floats(b, n);
 }
@@ -84,7 +88,8 @@ static void check_layernorm(const akin_kernels *k, size_t n, float offset)
     for (size_t i = 0; i < n; i++) {
         double want = (x[i] - mean) * rstd * w[i] + b[i];
         /* The mean is wrong by up to n/LANES roundings of |x|, which rstd enlarges. */
-        double bound = FLT_EPSILON * (16.0 + (double)n / 4.0) * (fabs(offset) + 3.0) * rstd * 2.0 + 1e-6;
+        double bound =
+            FLT_EPSILON * (16.0 + (double)n / 4.0) * (fabs(offset) + 3.0) * rstd * 2.0 + 1e-6;
         assert_close(y[i], want, bound, "layernorm", k->name, n, i);
     }
     float *again = floats(n, 0.0f);
@@ -111,7 +116,8 @@ static void check_softmax(const akin_kernels *k, size_t n, float spread)
     for (size_t i = 0; i < n; i++)
         /* exp of a difference of magnitude 2 * spread * scale, rounded to float32 first */
         assert_close(x[i], want[i] / sum,
-                     FLT_EPSILON * (8.0 + 2.0 * spread * scale + (double)n / 8.0) * want[i] / sum + 1e-37,
+                     FLT_EPSILON * (8.0 + 2.0 * spread * scale + (double)n / 8.0) * want[i] / sum +
+                         1e-37,
                      "softmax", k->name, n, i);
     free(want);
     free_floats(x, n);
@@ -124,7 +130,8 @@ static double activation(akin_activation a, double x)
     case AKIN_ACT_QUICK_GELU: return x / (1.0 + exp(-1.702 * x));
     case AKIN_ACT_GELU: return 0.5 * x * erfc(-x / sqrt(2.0));
     case AKIN_ACT_GELU_TANH:
-        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+        return 0.5 * x *
+               (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case AKIN_ACT_SILU: return x / (1.0 + exp(-x));
     }
     return NAN;
@@ -144,8 +151,8 @@ static void check_finish(const akin_kernels *k, size_t rows, size_t n, akin_acti
         for (size_t j = 0; j < n; j++) {
             const float x = c[i * ldc + j] + (bias ? b[j] : 0.0f);
             const double want = activation(a, x) + (residual ? r[i * ldr + j] : 0.0f);
-            assert_close(out[i * ldo + j], want, FLT_EPSILON * 6.0 * fmax(1.0, fabs(x)), "finish", k->name, n,
-                         j);
+            assert_close(out[i * ldo + j], want, FLT_EPSILON * 6.0 * fmax(1.0, fabs(x)), "finish",
+                         k->name, n, j);
         }
         assert_true(out[i * ldo + n] == guard); /* nothing past the last column */
     }
@@ -174,8 +181,8 @@ static void check_tile(const akin_kernels *k, size_t depth, int rows, bool accum
                 want += term;
                 magnitude += fabs(term);
             }
-            assert_close(c[i * ldc + j], want, FLT_EPSILON * (double)(depth + 2) * magnitude, "tile", k->name,
-                         depth, i * tc + j);
+            assert_close(c[i * ldc + j], want, FLT_EPSILON * (double)(depth + 2) * magnitude,
+                         "tile", k->name, depth, i * tc + j);
         }
     free(before);
     free_floats(left, depth * tr);
@@ -241,8 +248,9 @@ static void tile_set(const akin_kernels *k)
 /* Activations where their formulas change branch or run out of range. */
 static void extremes_set(const akin_kernels *k)
 {
-    const float points[] = { 0.0f, -0.0f, 1e-30f, -1e-30f, 1.41421354f, -1.41421354f, 5.6f, -5.6f, 20.0f,
-                             -20.0f, 87.0f, -87.0f, 89.0f, -89.0f, 1000.0f, -1000.0f, 3e38f, -3e38f };
+    const float points[] = { 0.0f,  -0.0f,  1e-30f,  -1e-30f,  1.41421354f, -1.41421354f,
+                             5.6f,  -5.6f,  20.0f,   -20.0f,   87.0f,       -87.0f,
+                             89.0f, -89.0f, 1000.0f, -1000.0f, 3e38f,       -3e38f };
     enum { POINTS = sizeof points / sizeof *points };
     for (int a = AKIN_ACT_QUICK_GELU; a <= AKIN_ACT_SILU; a++) {
         const akin_epilogue e = { NULL, (akin_activation)a, NULL, 0 };
@@ -250,7 +258,8 @@ static void extremes_set(const akin_kernels *k)
         k->finish_f32(points, POINTS, &e, out, POINTS, 1, POINTS);
         for (size_t i = 0; i < POINTS; i++)
             assert_close(out[i], activation((akin_activation)a, points[i]),
-                         FLT_EPSILON * 6.0 * fmax(1e-30, fabs(points[i])), "extreme", k->name, (size_t)a, i);
+                         FLT_EPSILON * 6.0 * fmax(1e-30, fabs(points[i])), "extreme", k->name,
+                         (size_t)a, i);
     }
 }
 
@@ -271,7 +280,8 @@ static void test_choice(void **state)
     assert_int_equal(akin_kernels_choose("scalar", &k, &err), AKIN_OK);
     assert_ptr_equal(k, &akin_kernels_scalar);
     assert_int_equal(akin_kernels_choose("mmx", &k, &err), AKIN_E_ARGUMENT);
-    assert_non_null(strstr(err.message, "AKIN_CPU=mmx: unknown instruction set; this processor runs: scalar"));
+    assert_non_null(
+        strstr(err.message, "AKIN_CPU=mmx: unknown instruction set; this processor runs: scalar"));
     for (size_t i = 0; i < akin_isa_count(); i++)
         if (akin_isa_at(i).lacks != NULL) {
             assert_int_equal(akin_kernels_choose(akin_isa_at(i).name, &k, &err), AKIN_E_ARGUMENT);
@@ -282,8 +292,9 @@ static void test_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dot),    cmocka_unit_test(test_layernorm), cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_finish), cmocka_unit_test(test_tile),      cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_dot),     cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_softmax), cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_tile),    cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_choice),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

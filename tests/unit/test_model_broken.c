@@ -67,7 +67,7 @@ static void copy_good(void)
     }
 }
 
-/* ---- The weights file as a list of tensors, rewritten without holes ---------------------------- */
+/* ---- The weights file as a list of tensors, rewritten without holes -------------------------- */
 
 typedef struct entry {
     char name[128], dtype[8];
@@ -96,7 +96,8 @@ static void read_entries(void)
         const size_t begin = (size_t)json_integer_value(json_array_get(offsets, 0));
         e->size = (size_t)json_integer_value(json_array_get(offsets, 1)) - begin;
         snprintf(e->name, sizeof e->name, "%s", name);
-        snprintf(e->dtype, sizeof e->dtype, "%s", json_string_value(json_object_get(value, "dtype")));
+        snprintf(e->dtype, sizeof e->dtype, "%s",
+                 json_string_value(json_object_get(value, "dtype")));
         e->shape = json_incref(json_object_get(value, "shape"));
         e->data = malloc(e->size);
         memcpy(e->data, b.data + 8 + length + begin, e->size);
@@ -142,7 +143,7 @@ static entry *find(const char *name)
     return NULL;
 }
 
-/* ---- One change each -------------------------------------------------------------------------- */
+/* ---- One change each ------------------------------------------------------------------------- */
 
 #define FC1 "vision_model.encoder.layers.1.mlp.fc1.weight"
 
@@ -246,8 +247,14 @@ static void set_value(const char *name, size_t index, float value)
 }
 
 static void nan_weight(void) { set_value(FC1, 77, NAN); }
-static void infinite_bias(void) { set_value("text_model.encoder.layers.0.self_attn.k_proj.bias", 3, INFINITY); }
-static void nan_token(void) { set_value("text_model.embeddings.token_embedding.weight", 12345, NAN); }
+static void infinite_bias(void)
+{
+    set_value("text_model.encoder.layers.0.self_attn.k_proj.bias", 3, INFINITY);
+}
+static void nan_token(void)
+{
+    set_value("text_model.embeddings.token_embedding.weight", 12345, NAN);
+}
 static void nan_scale(void) { set_value("logit_scale", 0, NAN); }
 
 static const struct {
@@ -271,24 +278,34 @@ static const struct {
     { "dangling weights", dangling, AKIN_E_NOT_FOUND, "/model.safetensors", "a link to a file" },
     { "text tower", text_tower, AKIN_E_UNSUPPORTED, "/config.json", "one tower alone" },
     { "other model", other_model, AKIN_E_UNSUPPORTED, "/config.json", "'model_type' is 'siglip'" },
-    { "no model type", no_model_type, AKIN_E_UNSUPPORTED, "/config.json", "'model_type' is absent" },
+    { "no model type", no_model_type, AKIN_E_UNSUPPORTED, "/config.json",
+      "'model_type' is absent" },
     { "wider", wider, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
-      "tensor 'vision_model.embeddings.class_embedding' has shape [36]; config.json asks for [39]" },
-    { "huge", huge, AKIN_E_TENSOR_SHAPE, "/model.safetensors", "config.json asks for [814, 65536]" },
+      "tensor 'vision_model.embeddings.class_embedding' has shape [36]; config.json asks for "
+      "[39]" },
+    { "huge", huge, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
+      "config.json asks for [814, 65536]" },
     { "deeper", deeper, AKIN_E_TENSOR_MISSING, "/model.safetensors",
       "tensor 'text_model.encoder.layers.2.layer_norm1.weight' is missing; expected shape [20]" },
-    { "shallower", shallower, AKIN_E_TENSOR_EXTRA, "/model.safetensors", "text_model.encoder.layers.1." },
+    { "shallower", shallower, AKIN_E_TENSOR_EXTRA, "/model.safetensors",
+      "text_model.encoder.layers.1." },
     { "negative", negative, AKIN_E_CONFIG, "/config.json", "'text_config.vocab_size' is -5" },
-    { "unknown activation", swiglu, AKIN_E_UNSUPPORTED, "/config.json", "'vision_config.hidden_act' is 'swiglu'" },
-    { "other patch", other_patch, AKIN_E_TENSOR_SHAPE, "/model.safetensors", "patch_embedding.weight" },
-    { "other projection", other_projection, AKIN_E_TENSOR_SHAPE, "/model.safetensors", "text_projection.weight" },
+    { "unknown activation", swiglu, AKIN_E_UNSUPPORTED, "/config.json",
+      "'vision_config.hidden_act' is 'swiglu'" },
+    { "other patch", other_patch, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
+      "patch_embedding.weight" },
+    { "other projection", other_projection, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
+      "text_projection.weight" },
     { "missing", missing, AKIN_E_TENSOR_MISSING, "/model.safetensors",
       "tensor '" FC1 "' is missing; expected shape [50, 36]" },
-    { "extra", extra, AKIN_E_TENSOR_EXTRA, "/model.safetensors", "tensor 'vision_model.surprise' of shape [2]" },
+    { "extra", extra, AKIN_E_TENSOR_EXTRA, "/model.safetensors",
+      "tensor 'vision_model.surprise' of shape [2]" },
     { "transposed", transposed, AKIN_E_TENSOR_SHAPE, "/model.safetensors",
       "tensor '" FC1 "' has shape [36, 50]; config.json asks for [50, 36]" },
-    { "integers", integers, AKIN_E_TENSOR_DTYPE, "/model.safetensors", "tensor '" FC1 "' has type I32" },
-    { "renamed", renamed, AKIN_E_TENSOR_MISSING, "/model.safetensors", "'vision_model.pre_layrnorm.weight'" },
+    { "integers", integers, AKIN_E_TENSOR_DTYPE, "/model.safetensors",
+      "tensor '" FC1 "' has type I32" },
+    { "renamed", renamed, AKIN_E_TENSOR_MISSING, "/model.safetensors",
+      "'vision_model.pre_layrnorm.weight'" },
     { "NaN weight", nan_weight, AKIN_E_NONFINITE, "/model.safetensors", FC1 },
     { "infinite bias", infinite_bias, AKIN_E_NONFINITE, "/model.safetensors", "k_proj.bias" },
     { "NaN token", nan_token, AKIN_E_NONFINITE, "/model.safetensors", "token_embedding.weight" },
@@ -311,9 +328,10 @@ static void test_table(void **state)
         table[i].change();
         akin_status status = akin_model_open(&model, folder, NULL, &err);
         if (status != table[i].status || (status != AKIN_OK && err.code != status))
-            fail_msg("%s: %s (%s: %s), expected %s", table[i].name, akin_status_name(status), err.path,
-                     err.message, akin_status_name(table[i].status));
-        if (status != AKIN_OK && (!ends_with(err.path, table[i].file) || strstr(err.message, table[i].message) == NULL))
+            fail_msg("%s: %s (%s: %s), expected %s", table[i].name, akin_status_name(status),
+                     err.path, err.message, akin_status_name(table[i].status));
+        if (status != AKIN_OK &&
+            (!ends_with(err.path, table[i].file) || strstr(err.message, table[i].message) == NULL))
             fail_msg("%s: the error is %s: %s", table[i].name, err.path, err.message);
         akin_model_close(model);
         /* What describes a model sees the same, without keeping the weights. */
@@ -344,7 +362,8 @@ static void test_disagreements(void **state)
     set_config("text_config", "vocab_size", json_integer(800));
     ok(akin_model_open(&model, folder, NULL, &err), &err);
     ok(akin_session_new(&session, model, NULL, &err), &err);
-    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 64, &err), AKIN_E_TOKENIZER);
+    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 64, &err),
+                     AKIN_E_TOKENIZER);
     assert_non_null(strstr(err.message, "token id 812 lies past the model's vocabulary of 800"));
     akin_session_free(session);
     akin_model_close(model);
@@ -354,7 +373,8 @@ static void test_disagreements(void **state)
     write_file("preprocessor_config.json", spec, sizeof spec - 1);
     ok(akin_model_open(&model, folder, NULL, &err), &err);
     ok(akin_session_new(&session, model, NULL, &err), &err);
-    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, vector, 64, NULL, &err), AKIN_E_CONFIG);
+    assert_int_equal(akin_embed_pictures(session, &picture, 1, 0, vector, 64, NULL, &err),
+                     AKIN_E_CONFIG);
     assert_non_null(strstr(err.message, "40 x 40"));
     akin_session_free(session);
     akin_model_close(model);
@@ -367,7 +387,8 @@ static void test_disagreements(void **state)
     ok(akin_model_open(&model, folder, NULL, &err), &err);
     ok(akin_session_new(&session, model, NULL, &err), &err);
     ok(akin_embed_texts(session, &text, NULL, 1, AKIN_RAW, vector, 64, &err), &err);
-    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 64, &err), AKIN_E_NONFINITE);
+    assert_int_equal(akin_embed_texts(session, &text, NULL, 1, 0, vector, 64, &err),
+                     AKIN_E_NONFINITE);
     akin_session_free(session);
     akin_model_close(model);
 }

@@ -58,19 +58,21 @@ static void check_linear(const akin_nn *nn, size_t m, size_t n, size_t k)
     akin_linear_set(&linear, nn->kernels, w + n / 3 * k, n / 3, n - n / 3);
     for (size_t j = 0; j < n; j++)
         linear.bias[j] = uniform();
-    assert_int_equal(akin_linear_run(nn, &linear, x, ldx, m, NULL, AKIN_ACT_NONE, residual, n, y, ldy, &err),
-                     AKIN_OK);
+    assert_int_equal(
+        akin_linear_run(nn, &linear, x, ldx, m, NULL, AKIN_ACT_NONE, residual, n, y, ldy, &err),
+        AKIN_OK);
     for (size_t i = 0; i < m; i++) {
         for (size_t j = 0; j < n; j++) {
-            double want = (double)linear.bias[j] + residual[i * n + j], magnitude = fabs(want) + 2.0;
+            double want = (double)linear.bias[j] + residual[i * n + j],
+                   magnitude = fabs(want) + 2.0;
             for (size_t p = 0; p < k; p++) {
                 const double term = (double)x[i * ldx + p] * w[j * k + p];
                 want += term;
                 magnitude += fabs(term);
             }
             if (!(fabs(y[i * ldy + j] - want) <= FLT_EPSILON * (double)(k + 4) * magnitude))
-                fail_msg("%s m %zu n %zu k %zu [%zu, %zu]: %.9g, expected %.9g", nn->kernels->name, m, n, k, i,
-                         j, y[i * ldy + j], want);
+                fail_msg("%s m %zu n %zu k %zu [%zu, %zu]: %.9g, expected %.9g", nn->kernels->name,
+                         m, n, k, i, j, y[i * ldy + j], want);
         }
         for (size_t j = n; j < ldy; j++)
             assert_true(y[i * ldy + j] == -777.0f);
@@ -121,8 +123,8 @@ static void test_linear_random(void **state) { (void)state; each_set(linear_rand
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
-static void attention_reference(const float *qkv, size_t d, size_t heads, const akin_span *span, bool causal,
-                                double *out /* [query_count, d] */)
+static void attention_reference(const float *qkv, size_t d, size_t heads, const akin_span *span,
+                                bool causal, double *out /* [query_count, d] */)
 {
     const size_t width = d / heads, ld = 3 * d;
     double *p = malloc((span->length + 1) * sizeof *p);
@@ -150,8 +152,10 @@ static void attention_reference(const float *qkv, size_t d, size_t heads, const 
     free(p);
 }
 
-/* Two sequences, of length `length` and about half of it; the second is asked at one position only. */
-static void check_attention(const akin_nn *nn, size_t length, size_t width, size_t heads, bool causal)
+/* Two sequences, of length `length` and about half of it; the second is asked at one position
+ * only. */
+static void check_attention(const akin_nn *nn, size_t length, size_t width, size_t heads,
+                            bool causal)
 {
     const size_t d = heads * width, a = length, b = a / 2 + 1;
     const akin_span spans[] = { { 0, a, 0, a, 0 }, { a, b, b - 1, 1, a } };
@@ -163,8 +167,8 @@ static void check_attention(const akin_nn *nn, size_t length, size_t width, size
     attention_reference(qkv, d, heads, &spans[1], causal, want + a * d);
     for (size_t i = 0; i < (a + 1) * d; i++)
         if (!(fabs(out[i] - want[i]) < 1e-5))
-            fail_msg("%s length %zu width %zu [%zu]: %.9g, expected %.9g", nn->kernels->name, a, width, i,
-                     out[i], want[i]);
+            fail_msg("%s length %zu width %zu [%zu]: %.9g, expected %.9g", nn->kernels->name, a,
+                     width, i, out[i], want[i]);
     free(qkv);
     free(out);
     free(want);
@@ -180,7 +184,8 @@ static void attention_sizes(const akin_nn *nn)
                 check_attention(nn, n, widths[i], 1 + n % 2, n % 3 != 0);
             check_attention(nn, lengths[i], n, 1, n % 2 != 0);
         }
-    check_attention(nn, 77, 64, 8, true); /* as published: text and picture towers, heads of H, g, bigG */
+    check_attention(nn, 77, 64, 8,
+                    true); /* as published: text and picture towers, heads of H, g, bigG */
     check_attention(nn, 257, 80, 2, false);
     check_attention(nn, 257, 88, 2, false);
     check_attention(nn, 577, 104, 1, false);
@@ -188,7 +193,7 @@ static void attention_sizes(const akin_nn *nn)
 
 static void test_attention(void **state) { (void)state; each_set(attention_sizes); }
 
-/* ---- The same bits ---------------------------------------------------------------------------- */
+/* ---- The same bits --------------------------------------------------------------------------- */
 
 static akin_norm make_norm(size_t n)
 {
@@ -225,24 +230,28 @@ static void encoder_bits(const akin_nn *one)
         starts[s + 1] = starts[s] + length;
         pooled[s] = next() % length;
     }
-    float *x = floats(starts[SEQUENCES] * D, 1.0f), *copy = malloc(starts[SEQUENCES] * D * sizeof *x);
+    float *x = floats(starts[SEQUENCES] * D, 1.0f),
+          *copy = malloc(starts[SEQUENCES] * D * sizeof *x);
     float all[SEQUENCES * D], other[SEQUENCES * D];
     akin_error err;
     memcpy(copy, x, starts[SEQUENCES] * D * sizeof *x);
-    assert_int_equal(akin_encoder_run(one, &encoder, copy, starts, pooled, SEQUENCES, all, &err), AKIN_OK);
+    assert_int_equal(akin_encoder_run(one, &encoder, copy, starts, pooled, SEQUENCES, all, &err),
+                     AKIN_OK);
     for (int threads = 2; threads <= 3; threads++) {
         akin_nn many = *one;
         assert_int_equal(akin_pool_new(&many.pool, threads, &err), AKIN_OK);
         memcpy(copy, x, starts[SEQUENCES] * D * sizeof *x);
-        assert_int_equal(akin_encoder_run(&many, &encoder, copy, starts, pooled, SEQUENCES, other, &err),
-                         AKIN_OK);
+        assert_int_equal(
+            akin_encoder_run(&many, &encoder, copy, starts, pooled, SEQUENCES, other, &err),
+            AKIN_OK);
         assert_memory_equal(all, other, sizeof all);
         akin_pool_free(many.pool);
     }
     for (size_t s = 0; s < SEQUENCES; s++) { /* each alone */
         const size_t own[] = { 0, starts[s + 1] - starts[s] };
         memcpy(copy, x + starts[s] * D, own[1] * D * sizeof *x);
-        assert_int_equal(akin_encoder_run(one, &encoder, copy, own, &pooled[s], 1, other, &err), AKIN_OK);
+        assert_int_equal(akin_encoder_run(one, &encoder, copy, own, &pooled[s], 1, other, &err),
+                         AKIN_OK);
         assert_memory_equal(all + s * D, other, D * sizeof *other);
     }
     for (int l = 0; l < LAYERS; l++) {
@@ -269,9 +278,10 @@ static void test_bf16_rounding(void **state)
     } cases[] = {
         { 0x3f800000, 0x3f800000 }, { 0x3f808000, 0x3f800000 }, /* tie to even, down */
         { 0x3f818000, 0x3f820000 },                             /* tie to even, up */
-        { 0x3f808001, 0x3f810000 }, { 0x3f807fff, 0x3f800000 }, { 0x80000001, 0x80000000 },
-        { 0x7f7fffff, 0x7f800000 },                             /* past the largest: infinity */
-        { 0x7f800000, 0x7f800000 }, { 0xff800000, 0xff800000 }, { 0x7f800001, 0x7f800001 }, /* NaN stays */
+        { 0x3f808001, 0x3f810000 }, { 0x3f807fff, 0x3f800000 },
+        { 0x80000001, 0x80000000 }, { 0x7f7fffff, 0x7f800000 }, /* past the largest: infinity */
+        { 0x7f800000, 0x7f800000 }, { 0xff800000, 0xff800000 },
+        { 0x7f800001, 0x7f800001 }, /* NaN stays */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         float x;

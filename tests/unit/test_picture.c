@@ -293,8 +293,8 @@ static void broken_jpeg(void **state)
     expect(b.data, b.size, AKIN_E_CORRUPT, "missing SOS");
     free(b.data);
 
-    /* A progressive picture that would fit as a baseline one does not as it is: all coefficients.
-     */
+    /* A progressive picture that would fit as a baseline one does not as it is: all
+     * coefficients. */
     b = load("jpeg-progressive-420.jpg");
     akin_picture_limits limits = { 1 << 20, 150 * 101 * 3 + (1 << 20) + (64 << 10) };
     akin_error err;
