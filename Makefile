@@ -21,6 +21,7 @@ check: setup
 	@$(MAKE) --no-print-directory all
 	@tools/check-layers
 	@tools/check-exports build/libakin.so
+	@tools/check-isa build/libakin.a
 	@tools/run-tests build
 
 asan tsan: setup

@@ -28,9 +28,9 @@ static const char *lacks_avx512(void)
                : "AVX-512 BW, DQ or VL";
 }
 #else
-static const char *wrong_architecture(void)
+static const char *lacks_x86_64(void)
 {
-    return "an x86-64 processor";
+    return "the x86-64 instruction set";
 }
 #endif
 
@@ -51,8 +51,8 @@ static const struct isa sets[] = {
     { "avx2", &akin_kernels_avx2, lacks_avx2 },
     { "avx512", &akin_kernels_avx512, lacks_avx512 },
 #else
-    { "avx2", NULL, wrong_architecture },
-    { "avx512", NULL, wrong_architecture },
+    { "avx2", NULL, lacks_x86_64 },
+    { "avx512", NULL, lacks_x86_64 },
 #endif
 };
 enum { SETS = sizeof sets / sizeof *sets };

@@ -18,6 +18,10 @@ for pair in "2 130" "15 143"; do
     if [ "$lines" -gt 0 ] && [ "$lines" -lt 3000 ]; then pass "signal $number: whole lines, not all"
     else fail "signal $number: whole lines, not all" "$lines lines"; fi
     says "signal $number: summary" "$lines of 3000 inputs done"
+    if [ "$SANITIZE" = thread ]; then
+        skip "signal $number twice: at once" "ThreadSanitizer holds signals back during a write that waits"
+        continue
+    fi
     "$PROBE" signal "$number" "$number" -- "$AKIN" embed --batch 1 "$@" >"$TMP/out" 2>"$TMP/err"
     is "signal $number twice: at once" "$(head -n 1 "$TMP/out")" "exit ${pair#* }"
 done
