@@ -28,6 +28,9 @@ static inline bool akin_mul(size_t a, size_t b, size_t *out)
 static inline size_t akin_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t akin_max(size_t a, size_t b) { return a > b ? a : b; }
 
+/* a / b rounded up; b > 0, and the caller knows that a + b cannot wrap. */
+static inline size_t akin_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
 /* a rounded up to a multiple of `unit`; the caller knows that it cannot wrap. */
 static inline size_t akin_round_up(size_t a, size_t unit) { return (a + unit - 1) / unit * unit; }
 

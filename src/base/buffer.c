@@ -1,8 +1,6 @@
 /* buffer.c - growable buffer with a mandatory maximum. */
 #include "buffer.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,22 +50,4 @@ akin_status akin_buffer_add(akin_buffer *b, const void *bytes, size_t count, aki
 akin_status akin_buffer_add_text(akin_buffer *b, const char *text, akin_error *err)
 {
     return akin_buffer_add(b, text, strlen(text), err);
-}
-
-akin_status akin_buffer_printf(akin_buffer *b, akin_error *err, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (length < 0)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "%s: cannot format text", b->what);
-    akin_status status = akin_buffer_reserve(b, (size_t)length + 1, err);
-    if (status != AKIN_OK)
-        return status;
-    va_start(args, format);
-    vsnprintf(b->data + b->size, (size_t)length + 1, format, args);
-    va_end(args);
-    b->size += (size_t)length;
-    return AKIN_OK;
 }

@@ -23,7 +23,5 @@ void akin_buffer_clear(akin_buffer *b); /* frees; b may be used again */
 akin_status akin_buffer_reserve(akin_buffer *b, size_t extra, akin_error *err);
 akin_status akin_buffer_add(akin_buffer *b, const void *bytes, size_t count, akin_error *err);
 akin_status akin_buffer_add_text(akin_buffer *b, const char *text, akin_error *err);
-akin_status akin_buffer_printf(akin_buffer *b, akin_error *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -96,11 +96,6 @@ static void block_task(void *context, size_t i, int worker)
                       t->scratch + (size_t)worker * t->scratch_floats, t->y, t->ldy);
 }
 
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const float *x,
                             size_t ldx, size_t rows, const akin_norm *norm,
                             akin_activation activation, const float *residual, size_t ldr, float *y,
@@ -113,13 +108,13 @@ akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const 
     if (rows == 0 || linear->out == 0)
         return AKIN_OK;
     t.epilogue = (akin_epilogue){ linear->bias, activation, residual, ldr };
-    t.row_panels = ceil_div(rows, (size_t)kernels->tile_rows);
-    t.col_panels = ceil_div(linear->out, (size_t)kernels->tile_cols);
+    t.row_panels = akin_ceil_div(rows, (size_t)kernels->tile_rows);
+    t.col_panels = akin_ceil_div(linear->out, (size_t)kernels->tile_cols);
     /* Row blocks of equal height; then column blocks, narrower than they could be where that gives
      * every thread at least four tasks, so that none waits long for the last. */
-    t.row_blocks = ceil_div(rows, BLOCK_ROWS);
-    t.block_rows = ceil_div(t.row_panels, t.row_blocks);
-    t.row_blocks = ceil_div(t.row_panels, t.block_rows);
+    t.row_blocks = akin_ceil_div(rows, BLOCK_ROWS);
+    t.block_rows = akin_ceil_div(t.row_panels, t.row_blocks);
+    t.row_blocks = akin_ceil_div(t.row_panels, t.block_rows);
     size_t widest = t.col_panels * t.row_blocks / (4 * threads);
     t.block_cols = akin_min(BLOCK_COLS / (size_t)kernels->tile_cols, akin_max(widest, 1));
     t.scratch_floats = akin_block_floats(kernels, t.block_rows, t.block_cols);
@@ -136,7 +131,7 @@ akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const 
         status = akin_fail_nomem(err, "activations", rows * linear->in * sizeof(float));
     } else {
         akin_pool_run(nn->pool, t.row_panels, pack_task, &t);
-        akin_pool_run(nn->pool, t.row_blocks * ceil_div(t.col_panels, t.block_cols), block_task,
+        akin_pool_run(nn->pool, t.row_blocks * akin_ceil_div(t.col_panels, t.block_cols), block_task,
                       &t);
     }
     akin_arena_release(nn->arena, mark);

@@ -32,7 +32,7 @@ void akin_norm_run(const akin_nn *nn, const akin_norm *norm, const float *x, siz
                    size_t rows, size_t n, float *y, size_t ldy)
 {
     struct norm_rows t = { nn, norm, x, ldx, rows, n, y, ldy };
-    akin_pool_run(nn->pool, (rows + NORM_ROWS - 1) / NORM_ROWS, norm_task, &t);
+    akin_pool_run(nn->pool, akin_ceil_div(rows, NORM_ROWS), norm_task, &t);
 }
 
 struct attention {
@@ -51,8 +51,8 @@ static void product(const akin_kernels *kernels, const float *left, const float 
                     size_t n, size_t k, float *block, float *out, size_t ldo)
 {
     static const akin_epilogue plain = { 0 };
-    const size_t row_panels = (m + (size_t)kernels->tile_rows - 1) / (size_t)kernels->tile_rows;
-    const size_t col_panels = (n + (size_t)kernels->tile_cols - 1) / (size_t)kernels->tile_cols;
+    const size_t row_panels = akin_ceil_div(m, (size_t)kernels->tile_rows);
+    const size_t col_panels = akin_ceil_div(n, (size_t)kernels->tile_cols);
     /* A row panel at a time: the block scratch is then a few KiB whatever the sequence's length. */
     for (size_t row = 0; row < row_panels; row++)
         akin_matmul_block(kernels, left, right, m, n, k, row, row + 1, 0, col_panels, &plain, block,

@@ -54,7 +54,7 @@ static void buffer_stops_at_its_maximum(void **state)
     akin_error err;
     akin_buffer_init(&b, "a test", 10);
     assert_int_equal(akin_buffer_add(&b, "12345", 5, &err), AKIN_OK);
-    assert_int_equal(akin_buffer_printf(&b, &err, "%s", "678"), AKIN_OK);
+    assert_int_equal(akin_buffer_add_text(&b, "678", &err), AKIN_OK);
     assert_string_equal(b.data, "12345678");
     assert_int_equal(akin_buffer_add(&b, "abc", 3, &err), AKIN_E_LIMIT);
     assert_string_equal(err.message, "a test is larger than its limit of 10 bytes");
