@@ -8,6 +8,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "output.h"
 #include "run.h"
 #include "verbs.h"
@@ -275,13 +276,10 @@ static akin_status measure(bench_run *r, akin_error *err)
     while (r->repeats < most && cli_signal() == 0) {
         if (r->repeats >= least && limit > 0 && now() - start >= limit)
             break;
-        if (r->repeats == capacity) {
-            capacity = akin_max(64, 2 * capacity);
-            double *more = realloc(r->seconds, capacity * sizeof *more);
-            if (more == NULL)
-                return akin_fail_nomem(err, "times", 0);
-            r->seconds = more;
-        }
+        double *more = akin_grow(r->seconds, &capacity, r->repeats + 1, sizeof *r->seconds);
+        if (more == NULL)
+            return akin_fail_nomem(err, "times", 0);
+        r->seconds = more;
         double before = now();
         AKIN_TRY(run_batch(r, err));
         r->seconds[r->repeats++] = now() - before;

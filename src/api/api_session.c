@@ -9,7 +9,8 @@
 #include "base/file.h"
 #include "models/zeroshot.h"
 
-akin_nn akin_session_nn(akin_session *session)
+/* What a forward pass of this session runs on. */
+static akin_nn nn_of(akin_session *session)
 {
     return (akin_nn){ session->model->kernels, session->pool, &session->arena };
 }
@@ -133,7 +134,7 @@ static akin_status embed_text_chunk(akin_session *session, const char *const *te
             warn_cut(session, texts[i], size);
         starts[i + 1] = starts[i] + written;
     }
-    akin_nn nn = akin_session_nn(session);
+    akin_nn nn = nn_of(session);
     AKIN_TRY(akin_clip_encode_texts(model->clip, &nn, ids, starts, count, out, err));
 out:
     akin_arena_release(&session->arena, mark);
@@ -157,6 +158,15 @@ out:
 }
 
 /* ---- Pictures ------------------------------------------------------------------------------- */
+
+/* Puts the picture's name into an error that has none: only this layer knows it. */
+static akin_status name_picture(akin_error *err, const akin_picture_input *input,
+                                akin_status status)
+{
+    if (err != NULL && err->path[0] == '\0' && input->path != NULL)
+        snprintf(err->path, sizeof err->path, "%s", input->path);
+    return status;
+}
 
 /* Decodes and preprocesses one picture. side: the pixels a side that the model takes, or 0 for
  * whatever preprocessor_config.json makes. */
@@ -184,10 +194,7 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
 out:
     akin_picture_clear(&picture);
-    /* Only this layer knows the file's name for what the resize refuses. */
-    if (status != AKIN_OK && err != NULL && err->path[0] == '\0' && input->path != NULL)
-        snprintf(err->path, sizeof err->path, "%s", input->path);
-    return status;
+    return status != AKIN_OK ? name_picture(err, input, status) : AKIN_OK;
 }
 
 akin_status akin_preprocess_picture(akin_session *session, const akin_picture_input *picture,
@@ -218,6 +225,14 @@ static void picture_task(void *context, size_t i, int worker)
                        &t->errors[i]);
 }
 
+/* A picture's error as that of the whole call; AKIN_OK when it has none. */
+static akin_status raise_error(const akin_error *picture, akin_error *err)
+{
+    if (picture->code != AKIN_OK && err != NULL)
+        *err = *picture;
+    return picture->code;
+}
+
 /* Pictures go through in groups of this many: all threads decode and preprocess, then all
  * encode. */
 enum { PICTURE_CHUNK = 16 };
@@ -246,36 +261,27 @@ akin_status akin_embed_pictures(akin_session *session, const akin_picture_input 
         akin_pool_run(session->pool, here, picture_task, &t);
         size_t good = 0; /* those that decoded move together */
         for (size_t i = 0; i < here; i++) {
-            if (own[i].code != AKIN_OK && errors == NULL) {
-                status = own[i].code;
-                if (err != NULL)
-                    *err = own[i];
-                goto out;
-            }
+            if (errors == NULL)
+                AKIN_TRY(raise_error(&own[i], err));
             if (own[i].code == AKIN_OK && good++ != i)
                 memcpy(pixels + (good - 1) * each, pixels + i * each, each * sizeof *pixels);
         }
-        akin_nn nn = akin_session_nn(session);
+        akin_nn nn = nn_of(session);
         AKIN_TRY(akin_clip_encode_images(model->clip, &nn, pixels, good, rows, err));
         for (size_t i = 0, row = 0; i < here; i++) {
             float *to = out + (start + i) * n;
-            memset(to, 0, n * sizeof *to);
             if (own[i].code == AKIN_OK) {
                 memcpy(to, rows + row++ * n, n * sizeof *to);
-                if (finish_rows(to, 1, n, flags, &own[i]) != AKIN_OK) {
-                    if (pictures[start + i].path != NULL)
-                        snprintf(own[i].path, sizeof own[i].path, "%s", pictures[start + i].path);
-                    memset(to, 0, n * sizeof *to);
-                    if (errors == NULL) {
-                        status = own[i].code;
-                        if (err != NULL)
-                            *err = own[i];
-                        goto out;
-                    }
-                }
+                akin_status finished = finish_rows(to, 1, n, flags, &own[i]);
+                if (finished != AKIN_OK)
+                    name_picture(&own[i], &pictures[start + i], finished);
             }
+            if (own[i].code != AKIN_OK)
+                memset(to, 0, n * sizeof *to);
             if (errors != NULL)
                 errors[start + i] = own[i];
+            else
+                AKIN_TRY(raise_error(&own[i], err));
         }
     }
 out:
@@ -290,7 +296,7 @@ akin_status akin_embed_pixels(akin_session *session, const float *pixels, size_t
     akin_status status;
     AKIN_TRY(need_part(session, AKIN_PART_IMAGE, "AKIN_PART_IMAGE", err));
     AKIN_TRY(need_room(capacity, count, model->config.dimensions, err));
-    akin_nn nn = akin_session_nn(session);
+    akin_nn nn = nn_of(session);
     AKIN_TRY(akin_clip_encode_images(model->clip, &nn, pixels, count, out, err));
     AKIN_TRY(finish_rows(out, count, model->config.dimensions, flags, err));
 out:

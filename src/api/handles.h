@@ -35,7 +35,4 @@ struct akin_session {
 akin_status akin_take_options(void *own, size_t own_size, const void *given, const char *type,
                               akin_error *err);
 
-/* What a forward pass of this session runs on. */
-akin_nn akin_session_nn(akin_session *session);
-
 #endif

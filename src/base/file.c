@@ -110,6 +110,12 @@ void akin_file_unmap(akin_mapping *m)
     *m = (akin_mapping){ (const unsigned char *)"", 0 };
 }
 
+bool akin_is_lfs_pointer(const void *bytes, size_t size)
+{
+    static const char begin[] = "version https://git-lfs";
+    return size >= sizeof begin - 1 && memcmp(bytes, begin, sizeof begin - 1) == 0;
+}
+
 bool akin_path_is_file(const char *path)
 {
     struct stat st;

@@ -27,6 +27,13 @@ typedef struct akin_mapping {
 akin_status akin_file_map(const char *path, akin_mapping *out, akin_error *err);
 void akin_file_unmap(akin_mapping *m);
 
+/* Whether a file's bytes are a Git LFS pointer: what a repository of models holds in the place of
+ * its large files when it was cloned without Git LFS; and what to do about it, for messages. */
+bool akin_is_lfs_pointer(const void *bytes, size_t size);
+#define AKIN_LFS_ADVICE                                                                 \
+    "the repository was cloned without Git LFS; run 'git lfs pull' there, or download " \
+    "the file from its web page"
+
 /* Whether `path` is a regular file / a directory (links followed). False on any error. */
 bool akin_path_is_file(const char *path);
 bool akin_path_is_dir(const char *path);

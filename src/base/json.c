@@ -2,22 +2,19 @@
 #include "json.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "buffer.h"
 #include "file.h"
 
-akin_status akin_json_fail(const void *bytes, size_t size, const char *path,
-                           const json_error_t *why, akin_error *err)
+/* Why the bytes could not be parsed, or what they are instead of JSON. */
+static akin_status not_json(const void *bytes, size_t size, const char *path,
+                            const json_error_t *why, akin_error *err)
 {
-    static const char pointer[] = "version https://git-lfs";
     if (json_error_code(why) == json_error_out_of_memory)
         return akin_fail_nomem(err, "JSON", 0);
-    if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
-        return akin_fail(
-            err, AKIN_E_FORMAT, path,
-            "a Git LFS pointer, not JSON: the repository was cloned without Git LFS; run "
-            "'git lfs pull' there, or download the file from its web page");
+    if (akin_is_lfs_pointer(bytes, size))
+        return akin_fail(err, AKIN_E_FORMAT, path, "a Git LFS pointer, not JSON: %s",
+                         AKIN_LFS_ADVICE);
     if (size != 0 && *(const char *)bytes == '<')
         return akin_fail(
             err, AKIN_E_FORMAT, path,
@@ -26,12 +23,24 @@ akin_status akin_json_fail(const void *bytes, size_t size, const char *path,
                      why->line, why->column);
 }
 
-akin_status akin_json_parse(const void *bytes, size_t size, const char *path, json_t **out,
-                            akin_error *err)
+akin_status akin_json_parse(const void *bytes, size_t size, const char *path, size_t flags,
+                            json_t **out, akin_error *err)
 {
     json_error_t why;
-    *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
-    return *out != NULL ? AKIN_OK : akin_json_fail(bytes, size, path, &why, err);
+    *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | flags, &why);
+    return *out != NULL ? AKIN_OK : not_json(bytes, size, path, &why, err);
+}
+
+akin_status akin_json_parse_object(const void *bytes, size_t size, const char *path, size_t flags,
+                                   json_t **out, akin_error *err)
+{
+    akin_status status = akin_json_parse(bytes, size, path, flags, out, err);
+    if (status == AKIN_OK && !json_is_object(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        status = akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
+    }
+    return status;
 }
 
 akin_status akin_json_read(const char *path, size_t max, json_t **out, akin_error *err)
@@ -41,13 +50,8 @@ akin_status akin_json_read(const char *path, size_t max, json_t **out, akin_erro
     akin_status status = akin_file_read(path, "JSON file", max, &text, err);
     if (status != AKIN_OK)
         return status;
-    status = akin_json_parse(text.data, text.size, path, out, err);
+    status = akin_json_parse_object(text.data, text.size, path, 0, out, err);
     akin_buffer_clear(&text);
-    if (status == AKIN_OK && !json_is_object(*out)) {
-        json_decref(*out);
-        *out = NULL;
-        status = akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
-    }
     return status;
 }
 

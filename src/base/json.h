@@ -10,14 +10,14 @@
 
 /* Parses `size` bytes; the caller json_decref()s. Duplicate keys, trailing bytes, NUL in strings,
  * invalid UTF-8 and nesting deeper than 2,048 (jansson's limit) are AKIN_E_FORMAT with line and
- * column. `path` is for messages. */
-akin_status akin_json_parse(const void *bytes, size_t size, const char *path, json_t **out,
-                            akin_error *err);
+ * column; a Git LFS pointer or a web page is called that. `path` is for messages. flags: jansson's,
+ * JSON_DECODE_INT_AS_REAL for files whose integers do not fit in 64 bits, else 0. */
+akin_status akin_json_parse(const void *bytes, size_t size, const char *path, size_t flags,
+                            json_t **out, akin_error *err);
 
-/* The failure of a caller's own json_loadb() of these bytes: AKIN_E_FORMAT with line and column, or
- * with what the file is instead when it is a Git LFS pointer or a web page. */
-akin_status akin_json_fail(const void *bytes, size_t size, const char *path,
-                           const json_error_t *why, akin_error *err);
+/* The same, for text whose top level must be an object. */
+akin_status akin_json_parse_object(const void *bytes, size_t size, const char *path, size_t flags,
+                                   json_t **out, akin_error *err);
 
 /* Reads a file of at most `max` bytes whose top level is an object. A parsed tree takes up to about
  * 60 times its text ("[],[],..."), so `max` is also the bound on memory. */

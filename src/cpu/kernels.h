@@ -33,8 +33,6 @@ typedef struct akin_epilogue {
     size_t ldr;
 } akin_epilogue;
 
-enum { AKIN_MAX_TILE_ROWS = 16, AKIN_MAX_TILE_COLS = 64 };
-
 typedef struct akin_kernels {
     const char *name; /* as AKIN_CPU spells it */
 

@@ -18,18 +18,15 @@ void akin_slots_clear(akin_slots *slots)
 akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format,
                           ...)
 {
-    if (slots->count == slots->capacity && slots->status == AKIN_OK) {
-        size_t capacity = akin_max(64, 2 * slots->capacity);
-        akin_slot *items = realloc(slots->items, capacity * sizeof *items);
-        if (items == NULL) {
-            slots->status = AKIN_E_NOMEM;
-        } else {
-            slots->items = items;
-            slots->capacity = capacity;
-        }
-    }
     if (slots->status != AKIN_OK)
         return &slots->nowhere;
+    akin_slot *items =
+        akin_grow(slots->items, &slots->capacity, slots->count + 1, sizeof *slots->items);
+    if (items == NULL) {
+        slots->status = AKIN_E_NOMEM;
+        return &slots->nowhere;
+    }
+    slots->items = items;
     akin_slot *slot = &slots->items[slots->count++];
     *slot = (akin_slot){ .dims = dims };
     memcpy(slot->shape, shape, (size_t)dims * sizeof *shape);
@@ -151,6 +148,8 @@ akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *check
                       .whole = whole };
     const int threads = akin_pool_threads(pool);
     akin_status status = AKIN_OK;
+    if (slots->status != AKIN_OK)
+        return akin_fail_nomem(err, "tensor table", 0);
     for (size_t i = 0; i < slots->count; i++)
         if (slots->items[i].linear != NULL)
             t.scratch_floats = akin_max(t.scratch_floats, akin_tensor_count(akin_checkpoint_find(

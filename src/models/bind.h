@@ -44,7 +44,7 @@ akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, con
 akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *checkpoint,
                             bool (*ignorable)(const char *name), akin_error *err);
 
-/* Reads the slots that have a target, several at a time on `pool`. A NaN or infinity is
+/* Reads the slots, checked, that have a target, several at a time on `pool`. A NaN or infinity is
  * AKIN_E_NONFINITE naming the tensor; with `whole`, one in a slot without a target too. */
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint,
                            akin_pool *pool, const akin_kernels *kernels, bool whole,

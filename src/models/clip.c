@@ -217,7 +217,8 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         AKIN_TRY(bind_text(&slots, load && text, &clip->text, config, kernels, round_bf16, err));
         AKIN_TRY(
             bind_vision(&slots, load && vision, &clip->vision, config, kernels, round_bf16, err));
-        AKIN_TRY(akin_bind_check(&slots, checkpoint, is_position_ids, err));
+        if (!load)
+            AKIN_TRY(akin_bind_check(&slots, checkpoint, is_position_ids, err));
     }
     AKIN_TRY(akin_bind_load(&slots, checkpoint, pool, kernels, !text && !vision, err));
     for (size_t i = 0; i < slots.count; i++)

@@ -131,8 +131,8 @@ akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const 
         status = akin_fail_nomem(err, "activations", rows * linear->in * sizeof(float));
     } else {
         akin_pool_run(nn->pool, t.row_panels, pack_task, &t);
-        akin_pool_run(nn->pool, t.row_blocks * akin_ceil_div(t.col_panels, t.block_cols), block_task,
-                      &t);
+        akin_pool_run(nn->pool, t.row_blocks * akin_ceil_div(t.col_panels, t.block_cols),
+                      block_task, &t);
     }
     akin_arena_release(nn->arena, mark);
     return status;

@@ -11,6 +11,7 @@
 #include "base/arith.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "tokenizer_parts.h"
 #include "vocab_json.h"
 
@@ -20,6 +21,7 @@
 struct named {
     const char *key; /* borrowed from its JSON or static */
     akin_added_token token;
+    int64_t id;     /* of a listed one: orders them, no more */
     int normalized; /* -1: the file does not say; then special tokens are not */
     bool is_string;
     bool standard; /* one of the seven names that every tokenizer may have */
@@ -48,18 +50,12 @@ struct loader {
     const char *unknown;
 };
 
-/* Parses a JSON object. Not akin_json_parse: transformers writes "no limit" as the integer
+/* Parses a JSON object. transformers writes "no limit" as the integer
  * 1000000000000000019884624838656, which must be read as a real. */
 static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
                          akin_error *err)
 {
-    json_error_t why;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-    if (*out == NULL)
-        return akin_json_fail(text, size, path, &why, err);
-    if (!json_is_object(*out))
-        return akin_fail(err, AKIN_E_FORMAT, path, "JSON, but not an object at the top level");
-    return AKIN_OK;
+    return akin_json_parse_object(text, size, path, JSON_DECODE_INT_AS_REAL, out, err);
 }
 
 /* Reads a file; *found is false, and nothing else happens, when it is not there. */
@@ -310,14 +306,11 @@ out:
 
 static akin_status list_add(struct token_list *list, const struct named *item, akin_error *err)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        struct named *items = realloc(list->items, capacity * sizeof *items);
-        if (items == NULL)
-            return akin_fail_nomem(err, "added tokens", capacity * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
+    struct named *items =
+        akin_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);
+    if (items == NULL)
+        return akin_fail_nomem(err, "added tokens", 0);
+    list->items = items;
     list->items[list->count++] = *item;
     return AKIN_OK;
 }
@@ -364,46 +357,27 @@ static bool contains(const struct token_list *list, const akin_added_token *toke
     return false;
 }
 
-static int compare_ids(const void *a, const void *b)
+static int by_id(const void *a, const void *b)
 {
-    const int64_t *p = a, *q = b;
-    return *p < *q ? -1 : *p > *q;
+    const struct named *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Ids only order the added tokens: the reference numbers what the vocabulary lacks itself. A later
- * token of the same id replaces the earlier. */
-struct by_id {
-    int64_t id; /* first: compare_ids */
-    struct named token;
-};
-
-struct by_id_list {
-    struct by_id *items;
-    size_t count, capacity;
-};
-
-static akin_status by_id_put(struct loader *l, struct by_id_list *list, int64_t id,
-                             const struct named *token)
+/* Lists a token. Ids only order the added tokens: the reference numbers what the vocabulary lacks
+ * itself. A later token of the same id replaces the earlier. */
+static akin_status list_with_id(struct loader *l, struct named *token, int64_t id)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].id == id) {
-            list->items[i].token = *token;
+    token->id = id;
+    for (size_t i = 0; i < l->listed.count; i++) {
+        if (l->listed.items[i].id == id) {
+            l->listed.items[i] = *token;
             return AKIN_OK;
         }
     }
-    if (list->count == AKIN_ADDED_MAX)
+    if (l->listed.count == AKIN_ADDED_MAX)
         return akin_fail(l->err, AKIN_E_LIMIT, l->folder, "more than %d added tokens",
                          AKIN_ADDED_MAX);
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        struct by_id *items = realloc(list->items, capacity * sizeof *items);
-        if (items == NULL)
-            return akin_fail_nomem(l->err, "added tokens", capacity * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = (struct by_id){ id, *token };
-    return AKIN_OK;
+    return list_add(&l->listed, token, l->err);
 }
 
 static akin_status id_value(struct loader *l, const json_t *json, const char *path,
@@ -420,7 +394,7 @@ static akin_status id_value(struct loader *l, const json_t *json, const char *pa
 }
 
 /* added_tokens_decoder of tokenizer_config.json: {"49406": {"content": ...}, ...}. */
-static akin_status list_decoder(struct loader *l, const json_t *decoder, struct by_id_list *list)
+static akin_status list_decoder(struct loader *l, const json_t *decoder)
 {
     akin_status status = AKIN_OK;
     const char *path = l->config_path;
@@ -440,7 +414,7 @@ static akin_status list_decoder(struct loader *l, const json_t *decoder, struct 
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field 'added_tokens_decoder.%s' must be an object", key);
         AKIN_TRY(read_token(l, value, path, "added_tokens_decoder", &token));
-        AKIN_TRY(by_id_put(l, list, id, &token));
+        AKIN_TRY(list_with_id(l, &token, id));
     }
 out:
     return status;
@@ -448,7 +422,7 @@ out:
 
 /* added_tokens.json: {"<new>": 49408, ...}. A token is special when a file, not a default, names it
  * as such. */
-static akin_status list_added_json(struct loader *l, struct by_id_list *list)
+static akin_status list_added_json(struct loader *l)
 {
     akin_status status = AKIN_OK;
     const char *content;
@@ -465,14 +439,14 @@ static akin_status list_added_json(struct loader *l, struct by_id_list *list)
                                    same_content(&n->token, &token.token);
         }
         token.normalized = !token.token.special;
-        AKIN_TRY(by_id_put(l, list, id, &token));
+        AKIN_TRY(list_with_id(l, &token, id));
     }
 out:
     return status;
 }
 
 /* added_tokens of tokenizer.json: [{"id": 49406, "content": ...}, ...]. */
-static akin_status list_tokenizer_json(struct loader *l, struct by_id_list *list)
+static akin_status list_tokenizer_json(struct loader *l)
 {
     akin_status status = AKIN_OK;
     const json_t *array = json_object_get(l->tokenizer, "added_tokens");
@@ -488,7 +462,7 @@ static akin_status list_tokenizer_json(struct loader *l, struct by_id_list *list
         AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
         AKIN_TRY(
             id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
-        AKIN_TRY(by_id_put(l, list, id, &token));
+        AKIN_TRY(list_with_id(l, &token, id));
     }
 out:
     return status;
@@ -698,23 +672,19 @@ out:
 
 static akin_status list_added(struct loader *l)
 {
-    struct by_id_list list = { 0 };
     akin_status status = AKIN_OK;
     const json_t *decoder = json_object_get(l->config, "added_tokens_decoder");
     if (decoder != NULL) {
-        AKIN_TRY(list_decoder(l, decoder, &list));
+        AKIN_TRY(list_decoder(l, decoder));
     } else {
         if (l->added != NULL)
-            AKIN_TRY(list_added_json(l, &list));
+            AKIN_TRY(list_added_json(l));
         if (l->tokenizer != NULL)
-            AKIN_TRY(list_tokenizer_json(l, &list));
+            AKIN_TRY(list_tokenizer_json(l));
     }
-    if (list.count != 0)
-        qsort(list.items, list.count, sizeof *list.items, compare_ids);
-    for (size_t i = 0; i < list.count; i++)
-        AKIN_TRY(list_add(&l->listed, &list.items[i].token, l->err));
+    if (l->listed.count != 0)
+        qsort(l->listed.items, l->listed.count, sizeof *l->listed.items, by_id);
 out:
-    free(list.items);
     return status;
 }
 

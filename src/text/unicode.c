@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "unicode_tables.h"
 
@@ -106,14 +107,11 @@ struct segment {
 
 static akin_status segment_add(struct segment *s, uint32_t c, akin_error *err)
 {
-    if (s->count + LONGEST_DECOMPOSITION > s->capacity) {
-        size_t capacity = s->capacity == 0 ? 64 : s->capacity * 2;
-        uint32_t *grown = realloc(s->code_points, capacity * sizeof *grown);
-        if (grown == NULL)
-            return akin_fail_nomem(err, "a run of combining marks", capacity * sizeof *grown);
-        s->code_points = grown;
-        s->capacity = capacity;
-    }
+    uint32_t *grown = akin_grow(s->code_points, &s->capacity, s->count + LONGEST_DECOMPOSITION,
+                                sizeof *s->code_points);
+    if (grown == NULL)
+        return akin_fail_nomem(err, "a run of combining marks", 0);
+    s->code_points = grown;
     s->count += decompose(c, s->code_points + s->count);
     return AKIN_OK;
 }

@@ -67,9 +67,6 @@ static const struct lookalike {
     size_t size;
     const char *message;
 } lookalikes[] = {
-    { "version https://git-lfs", 23,
-      "a Git LFS pointer, not the weights: the repository was cloned without Git LFS; run 'git lfs "
-      "pull' there, or download the file from its web page" },
     { "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15,
       "torch's format from before 1.6, which akin does not read; convert it: python -c \"import "
       "torch; torch.save(torch.load('OLD', map_location='cpu', weights_only=True), 'NEW')\"" },
@@ -127,6 +124,9 @@ static akin_status kind_of(const akin_mapping *m, const char *path, enum kind *o
 {
     if (m->size == 0)
         return akin_fail(err, AKIN_E_TRUNCATED, path, "an empty file: download it again");
+    if (akin_is_lfs_pointer(m->data, m->size))
+        return akin_fail(err, AKIN_E_FORMAT, path, "a Git LFS pointer, not the weights: %s",
+                         AKIN_LFS_ADVICE);
     for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
         if (begins(m, lookalikes[i].bytes, lookalikes[i].size))
             return akin_fail(err, AKIN_E_FORMAT, path, "%s", lookalikes[i].message);
@@ -276,7 +276,7 @@ static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin
     if (text->size > max_index)
         return akin_fail(err, AKIN_E_LIMIT, c->path, "an index of %zu bytes; the limit is %d",
                          text->size, max_index);
-    AKIN_TRY(akin_json_parse(text->data, text->size, c->path, &index, err));
+    AKIN_TRY(akin_json_parse(text->data, text->size, c->path, 0, &index, err));
     map = json_object_get(index, "weight_map");
     if (!json_is_object(map)) {
         status = akin_fail(err, AKIN_E_FORMAT, c->path,

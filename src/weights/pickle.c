@@ -12,6 +12,7 @@
 
 #include "base/arith.h"
 #include "base/cursor.h"
+#include "base/memory.h"
 
 enum opcode {
     OP_MARK = '(', OP_STOP = '.', OP_BINFLOAT = 'G', OP_BININT = 'J', OP_BININT1 = 'K',
@@ -86,15 +87,13 @@ static akin_status fail_broken(struct reader *r, const char *what)
 /* Makes room for `need` pointers, the new ones NULL. */
 static bool grow(akin_pickle_value ***items, size_t *capacity, size_t need)
 {
-    if (need <= *capacity)
-        return true;
-    size_t wanted = akin_max(akin_max(256, *capacity * 2), need);
-    akin_pickle_value **more = realloc(*items, wanted * sizeof **items);
+    const size_t before = *capacity;
+    akin_pickle_value **more = akin_grow(*items, capacity, need, sizeof **items);
     if (more == NULL)
         return false;
-    memset(more + *capacity, 0, (wanted - *capacity) * sizeof **items);
+    if (*capacity > before)
+        memset(more + before, 0, (*capacity - before) * sizeof **items);
     *items = more;
-    *capacity = wanted;
     return true;
 }
 

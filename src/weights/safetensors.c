@@ -185,7 +185,7 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     json_t *header = NULL, *entry;
     const char *name;
     akin_status status;
-    AKIN_TRY(akin_json_parse(text, (size_t)header_size, path, &header, err));
+    AKIN_TRY(akin_json_parse(text, (size_t)header_size, path, 0, &header, err));
     if (!json_is_object(header)) {
         status = akin_fail(err, AKIN_E_FORMAT, path, "the safetensors header is not a JSON object");
         goto out;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 
 const char *akin_dtype_name(akin_dtype dtype)
@@ -121,16 +122,11 @@ akin_status akin_tensor_list_add(akin_tensor_list *list, const akin_tensor *tens
     if (memchr(name, '\0', name_size) != NULL || !akin_utf8_valid(name, name_size, NULL))
         return akin_fail(err, AKIN_E_FORMAT, tensor->file,
                          "the name of tensor number %zu is not UTF-8 text", list->count + 1);
-    if (list->count == list->capacity) {
-        size_t capacity = akin_max(64, list->capacity * 2), bytes;
-        akin_tensor *items = NULL;
-        if (akin_mul(capacity, sizeof *items, &bytes))
-            items = realloc(list->items, bytes);
-        if (items == NULL)
-            return akin_fail_nomem(err, "list of tensors", capacity * sizeof *items);
-        list->items = items;
-        list->capacity = capacity;
-    }
+    akin_tensor *items =
+        akin_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);
+    if (items == NULL)
+        return akin_fail_nomem(err, "list of tensors", 0);
+    list->items = items;
     char *copy = akin_arena_take(&list->names, name_size + 1, 1);
     if (copy == NULL)
         return akin_fail_nomem(err, "tensor name", name_size + 1);
