@@ -29,7 +29,7 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
         return akin_fail_nomem(err, "session", sizeof *session);
     session->model = model;
     akin_arena_init(&session->arena);
-    session->limits = akin_picture_default_limits();
+    session->limits = akin_picture_default_options();
     if (options.max_file_bytes != 0)
         session->limits.file_bytes = options.max_file_bytes;
     if (options.max_memory_bytes != 0)

@@ -24,7 +24,7 @@ struct akin_session {
     const akin_model *model;
     akin_pool *pool;
     akin_arena arena;
-    akin_picture_limits limits;
+    akin_picture_options limits;
     void (*warn)(void *context, const char *message);
     void *warn_context;
 };

@@ -2,6 +2,7 @@
 #ifndef AKIN_IMAGE_DECODE_H
 #define AKIN_IMAGE_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,15 +13,17 @@ typedef struct akin_encoded {
     const uint8_t *data;
     size_t size;
     const char *path;    /* for messages */
-    size_t memory_bytes; /* as in akin_picture_limits */
+    size_t memory_bytes; /* these three as in akin_picture_options */
+    bool as_stored, lenient;
 } akin_encoded;
 
-/* Takes decoded RGB rows and puts them the right way up. The decoder sees the picture as stored,
+/* Takes decoded rows and puts them the right way up. The decoder sees the picture as stored,
  * width x height; `picture` is turned. */
 typedef struct akin_canvas {
     akin_picture picture; /* owned until it is handed over */
     int width, height;    /* as stored */
     int orientation;      /* 1 to 8, as EXIF counts */
+    size_t pixel;         /* bytes of one, as akin_layout_bytes says */
     uint8_t *strip;       /* AKIN_STRIP_ROWS rows of the stored width, when something turns */
 } akin_canvas;
 
@@ -28,22 +31,41 @@ typedef struct akin_canvas {
 #define AKIN_STRIP_ROWS 16
 
 /* Checks that the picture, this canvas and `extra` bytes of the decoder's own fit memory_bytes
- * (AKIN_E_LIMIT otherwise, with the bytes needed), then allocates the canvas. */
-akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, int orientation,
-                             size_t extra, const akin_encoded *from, akin_error *err);
+ * (AKIN_E_LIMIT otherwise, with the bytes needed), then allocates the canvas. layout: what the
+ * decoder writes. Without from->as_stored, akin_canvas_take makes AKIN_RGB of it: alpha over white,
+ * inks to light; a decoder for which this is cheaper may write AKIN_RGB over white itself. */
+akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, akin_layout layout,
+                             int orientation, size_t extra, const akin_encoded *from,
+                             akin_error *err);
 void akin_canvas_clear(akin_canvas *canvas);
 
 /* Where the decoder may write stored rows [y, y + count), count <= AKIN_STRIP_ROWS, and then says
- * so. Rows are 3 * width bytes, without padding. */
+ * so. Rows are pixel * width bytes, without padding. */
 uint8_t *akin_canvas_rows(akin_canvas *canvas, int y);
 void akin_canvas_done(akin_canvas *canvas, int y, int count);
 
 /* Puts `count` pixels of one interlaced row: stored positions (x, y), (x + step, y), ... */
-void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *rgb,
+void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint8_t *pixels,
                          int count);
 
-/* Both fill *out, which the caller clears, or leave it empty. */
+/* Hands the finished picture over, in the layout the caller of akin_picture_decode asked for. */
+void akin_canvas_take(akin_canvas *canvas, const akin_encoded *from, akin_picture *out);
+
+/* v with opacity a over white, rounded as Pillow's alpha_composite rounds. */
+static inline uint8_t akin_over_white(unsigned v, unsigned a)
+{
+    unsigned t = (v * a + 255 * (255 - a)) * 128 + (0x80 << 7);
+    return (uint8_t)(((t >> 8) + t) >> 8 >> 7);
+}
+
+/* Each fills *out, which the caller clears, or leaves it empty. */
 akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
 akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_webp_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_gif_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_bmp_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_tiff_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_heif_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+akin_status akin_raw_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
 
 #endif

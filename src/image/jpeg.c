@@ -39,7 +39,6 @@ typedef struct job {
     akin_status status; /* of what made us escape */
     int orientation;
     akin_canvas canvas;
-    uint8_t *cmyk; /* one row, when there are four components */
 } job;
 
 /* libjpeg hands its structs to the callbacks; the job is found behind client_data. */
@@ -184,23 +183,6 @@ static size_t decoder_bytes(struct jpeg_decompress_struct *cinfo)
     return total;
 }
 
-/* MULDIV255 of Pillow: a * b / 255, rounded. */
-static inline unsigned multiply(unsigned a, unsigned b)
-{
-    unsigned t = a * b + 128;
-    return ((t >> 8) + t) >> 8;
-}
-
-/* Stored (inverted) CMYK to RGB. */
-static void rgb_of_cmyk(const uint8_t *restrict cmyk, int count, uint8_t *restrict rgb)
-{
-    for (int i = 0; i < count; i++, cmyk += 4, rgb += 3) {
-        unsigned light = cmyk[3]; /* 255 - K */
-        for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)(light - multiply(255u - cmyk[c], light));
-    }
-}
-
 static akin_status cut(job *j)
 {
     if (j->cinfo.output_height == 0)
@@ -226,29 +208,25 @@ static akin_status decompress(job *j)
     bool four = cinfo->num_components == 4;
     cinfo->out_color_space = four ? JCS_CMYK : JCS_RGB;
 
-    size_t own = decoder_bytes(cinfo), row = four ? (size_t)cinfo->image_width * 4 : 0;
-    if (!akin_add(own, row, &own))
-        own = SIZE_MAX;
     status = akin_canvas_init(&j->canvas, (int)cinfo->image_width, (int)cinfo->image_height,
-                              j->orientation, own, j->from, j->err);
+                              four ? AKIN_CMYK : AKIN_RGB, j->orientation, decoder_bytes(cinfo),
+                              j->from, j->err);
     if (status != AKIN_OK)
         return status;
-    if (four && (j->cmyk = malloc(row)) == NULL)
-        return akin_fail_nomem(j->err, "a row of CMYK", row);
 
     if (!jpeg_start_decompress(cinfo))
         return cut(j);
-    size_t pitch = (size_t)cinfo->output_width * 3;
+    size_t pitch = (size_t)cinfo->output_width * j->canvas.pixel;
     while (cinfo->output_scanline < cinfo->output_height) {
         int y = (int)cinfo->output_scanline, count = 0;
         int want = (int)akin_min(AKIN_STRIP_ROWS, cinfo->output_height - cinfo->output_scanline);
         uint8_t *rows = akin_canvas_rows(&j->canvas, y);
         while (count < want) {
-            JSAMPROW to = four ? j->cmyk : rows + (size_t)count * pitch;
+            JSAMPROW to = rows + (size_t)count * pitch;
             if (jpeg_read_scanlines(cinfo, &to, 1) != 1)
                 return cut(j);
-            if (four)
-                rgb_of_cmyk(j->cmyk, (int)cinfo->output_width, rows + (size_t)count * pitch);
+            for (size_t i = 0; four && i < pitch; i++)
+                to[i] = (uint8_t)(255 - to[i]);
             count++;
         }
         akin_canvas_done(&j->canvas, y, count);
@@ -297,14 +275,11 @@ akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_e
     j->source.term_source = source_nothing;
 
     status = guarded(j);
-    if (status == AKIN_OK) {
-        *out = j->canvas.picture;
-        j->canvas.picture = (akin_picture){ 0 };
-    }
+    if (status == AKIN_OK)
+        akin_canvas_take(&j->canvas, from, out);
     jpeg_destroy_decompress(&j->cinfo);
 out:
     akin_canvas_clear(&j->canvas);
-    free(j->cmyk);
     free(j);
     return status;
 }

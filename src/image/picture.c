@@ -9,9 +9,9 @@
 #include "base/file.h"
 #include "decode.h"
 
-akin_picture_limits akin_picture_default_limits(void)
+akin_picture_options akin_picture_default_options(void)
 {
-    return (akin_picture_limits){ .file_bytes = (size_t)256 << 20,
+    return (akin_picture_options){ .file_bytes = (size_t)256 << 20,
                                   .memory_bytes = (size_t)2 << 30 };
 }
 
@@ -91,16 +91,16 @@ static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, 
 }
 
 akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t size, const char *path,
-                                const akin_picture_limits *limits, akin_error *err)
+                                const akin_picture_options *options, akin_error *err)
 {
     *out = (akin_picture){ 0 };
-    akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
-    if (size > bounds.file_bytes)
+    akin_picture_options how = options != NULL ? *options : akin_picture_default_options();
+    if (size > how.file_bytes)
         return akin_fail(err, AKIN_E_LIMIT, path,
                          "picture of %zu bytes, the limit is %zu: raise it "
                          "with --max-file",
-                         size, bounds.file_bytes);
-    const akin_encoded from = { bytes, size, path, bounds.memory_bytes };
+                         size, how.file_bytes);
+    const akin_encoded from = { bytes, size, path, how.memory_bytes, how.as_stored, how.lenient };
     bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
     bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);
     if (jpeg ? size < sizeof JPEG_START - 1 : png && size < sizeof PNG_START - 1)
@@ -114,19 +114,19 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
 }
 
 akin_status akin_picture_read(akin_picture *out, const char *path,
-                              const akin_picture_limits *limits, akin_error *err)
+                              const akin_picture_options *options, akin_error *err)
 {
     *out = (akin_picture){ 0 };
-    akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
+    akin_picture_options how = options != NULL ? *options : akin_picture_default_options();
     akin_buffer file;
-    akin_status status = akin_file_read(path, "picture", bounds.file_bytes, &file, err);
+    akin_status status = akin_file_read(path, "picture", how.file_bytes, &file, err);
     if (status == AKIN_E_LIMIT)
         return akin_fail(err, status, path,
                          "picture too large, the limit is %zu bytes: raise it with --max-file",
-                         bounds.file_bytes);
+                         how.file_bytes);
     if (status != AKIN_OK)
         return status;
-    status = akin_picture_decode(out, file.data, file.size, path, &bounds, err);
+    status = akin_picture_decode(out, file.data, file.size, path, &how, err);
     akin_buffer_clear(&file);
     return status;
 }

@@ -165,13 +165,6 @@ static akin_status read_header(job *j, const chunk *c)
     return AKIN_OK;
 }
 
-/* v of 255 with opacity a over white, rounded as Pillow's alpha_composite rounds. */
-static inline uint8_t over_white(unsigned v, unsigned a)
-{
-    unsigned t = (v * a + 255 * (255 - a)) * 128 + (0x80 << 7);
-    return (uint8_t)(((t >> 8) + t) >> 8 >> 7);
-}
-
 /* The palette, with transparency already applied; entries that the file does not have are black. */
 static akin_status read_palette(job *j, const chunk *colours, const chunk *alphas)
 {
@@ -183,7 +176,7 @@ static akin_status read_palette(job *j, const chunk *colours, const chunk *alpha
         unsigned a = i < alphas->size ? alphas->data[i] : 255;
         for (size_t k = 0; k < 3; k++) {
             unsigned v = i < colours->size / 3 ? colours->data[3 * i + k] : 0;
-            j->palette[i][k] = over_white(v, a);
+            j->palette[i][k] = akin_over_white(v, a);
         }
     }
     return AKIN_OK;
@@ -437,13 +430,13 @@ static void convert_row(const job *j, const uint8_t *restrict in, size_t count,
         break;
     case GREY_ALPHA:
         for (size_t i = 0; i < count; i++, in += 2 * wide)
-            memset(rgb + 3 * i, over_white(in[0], in[wide]), 3);
+            memset(rgb + 3 * i, akin_over_white(in[0], in[wide]), 3);
         break;
     default:
         for (size_t i = 0; i < count; i++, in += 4 * wide, rgb += 3) {
             unsigned a = in[3 * wide];
             for (size_t k = 0; k < 3; k++) /* most pixels are opaque */
-                rgb[k] = a == 255 ? in[k * wide] : over_white(in[k * wide], a);
+                rgb[k] = a == 255 ? in[k * wide] : akin_over_white(in[k * wide], a);
         }
         break;
     }
@@ -587,7 +580,7 @@ akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_er
     size_t pixel = channels[j->kind] * (j->depth == 16 ? 2u : 1u);
     size_t row = j->interlaced ? width * 3 : 0;
     /* libpng: the row, the one before, the packed one. width < 2^31, so that nothing wraps. */
-    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, read_orientation(j),
+    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, AKIN_RGB, read_orientation(j),
                               DECODER_BYTES + 3 * pixel * width + row, from, err));
     j->rows_left = (uint64_t)j->height;
     if (j->interlaced) {
@@ -602,10 +595,8 @@ akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_er
                 j->rows_left += PNG_PASS_ROWS((uint32_t)j->height, pass);
     }
     status = guarded(j);
-    if (status == AKIN_OK) {
-        *out = j->canvas.picture;
-        j->canvas.picture = (akin_picture){ 0 };
-    }
+    if (status == AKIN_OK)
+        akin_canvas_take(&j->canvas, from, out);
 out:
     if (j->png != NULL)
         png_destroy_read_struct(&j->png, &j->info, NULL);

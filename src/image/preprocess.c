@@ -336,10 +336,10 @@ static void fill_table(const akin_preprocess *spec, float table[3][256])
 }
 
 akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture *picture,
-                                const akin_picture_limits *limits, float *out, size_t capacity,
+                                const akin_picture_options *limits, float *out, size_t capacity,
                                 akin_error *err)
 {
-    akin_picture_limits bounds = limits != NULL ? *limits : akin_picture_default_limits();
+    akin_picture_options bounds = limits != NULL ? *limits : akin_picture_default_options();
     akin_status status = AKIN_OK;
     uint8_t *resized = NULL;
     span down, across;

@@ -41,7 +41,7 @@ void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, i
  * (AKIN_E_CAPACITY otherwise). Computes only the samples that the crop needs; extra memory is
  * bounded by limits->memory_bytes (NULL: the default limits). */
 akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture *picture,
-                                const akin_picture_limits *limits, float *out, size_t capacity,
+                                const akin_picture_options *limits, float *out, size_t capacity,
                                 akin_error *err);
 
 #endif

@@ -73,7 +73,7 @@ static bytes load(const char *name)
 }
 
 /* Decodes a copy of exactly that many bytes, so that a sanitizer sees a read past the end. */
-static akin_status decode(const void *data, size_t size, const akin_picture_limits *limits,
+static akin_status decode(const void *data, size_t size, const akin_picture_options *limits,
                           akin_error *err)
 {
     akin_picture p;
@@ -296,7 +296,7 @@ static void broken_jpeg(void **state)
     /* A progressive picture that would fit as a baseline one does not as it is: all
      * coefficients. */
     b = load("jpeg-progressive-420.jpg");
-    akin_picture_limits limits = { 1 << 20, 150 * 101 * 3 + (1 << 20) + (64 << 10) };
+    akin_picture_options limits = { .file_bytes = 1 << 20, .memory_bytes = 150 * 101 * 3 + (1 << 20) + (64 << 10) };
     akin_error err;
     assert_int_equal(decode(b.data, b.size, &limits, &err), AKIN_E_LIMIT);
     limits.memory_bytes += 150 * 101 * 4;
@@ -366,7 +366,7 @@ static void files(void **state)
     assert_int_equal(akin_picture_read(&p, GOLDEN "none.jpg", NULL, &err), AKIN_E_NOT_FOUND);
     assert_int_equal(akin_picture_read(&p, GOLDEN "manifest.json", NULL, &err), AKIN_E_FORMAT);
     assert_non_null(strstr(err.message, "looks like text"));
-    akin_picture_limits limits = akin_picture_default_limits();
+    akin_picture_options limits = akin_picture_default_options();
     limits.file_bytes = 100;
     assert_int_equal(akin_picture_read(&p, GOLDEN "exif-1.jpg", &limits, &err), AKIN_E_LIMIT);
     assert_non_null(strstr(err.message, "the limit is 100"));
@@ -513,7 +513,7 @@ static void mutations(void **state)
                                          "png-palette4-interlaced.png",
                                          "xmp-packed.png",
                                          "animation.png" };
-    akin_picture_limits limits = { 1 << 20, 16 << 20 };
+    akin_picture_options limits = { .file_bytes = 1 << 20, .memory_bytes = 16 << 20 };
     size_t counts[2] = { 0 };
     for (size_t f = 0; f < sizeof names / sizeof names[0]; f++) {
         bytes b = load(names[f]);

@@ -80,7 +80,7 @@ static void crop_offsets(void **state)
         memset(pixels + 3 * x, x, 3);
     float *out = malloc(3 * 4 * 224 * sizeof *out);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        akin_picture one = { rows[i].width, 1, pixels };
+        akin_picture one = { .width = rows[i].width, .height = 1, .pixels = pixels };
         assert_int_equal(akin_preprocess_run(&spec, &one, NULL, out, 3 * 4 * 224, NULL), AKIN_OK);
         assert_true(out[2 * 224] == (float)rows[i].first); /* one row, at ceil(3 / 2) */
         assert_true(out[2 * 224 + 1] == (float)rows[i].first + 1);
@@ -114,7 +114,7 @@ static void the_thinnest(void **state)
     (void)state;
     akin_preprocess spec;
     akin_error err;
-    akin_picture_limits small = { 1 << 20, 4 << 20 };
+    akin_picture_options small = { .file_bytes = 1 << 20, .memory_bytes = 4 << 20 };
     uint8_t *pixels = malloc(65500 * 3);
     for (size_t i = 0; i < 65500 * 3; i++)
         pixels[i] = golden_byte(9, i);
@@ -133,7 +133,7 @@ static void the_thinnest(void **state)
                      AKIN_E_CAPACITY);
     spec.shortest_edge = 16384;
     spec.do_center_crop = false;
-    akin_picture thinner = { 1, 200000, pixels };
+    akin_picture thinner = { .width = 1, .height = 200000, .pixels = pixels };
     assert_int_equal(akin_preprocess_run(&spec, &thinner, NULL, out, 3 * 224 * 224, &err),
                      AKIN_E_LIMIT);
     free(pixels);
