@@ -39,7 +39,8 @@ akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, akin_la
     *canvas = (akin_canvas){ .width = width, .height = height, .orientation = orientation,
                              .pixel = (size_t)akin_layout_bytes(layout) };
     size_t row, pixels = 0, strip = 0, need = 0;
-    bool counts = akin_mul((size_t)width, canvas->pixel, &row) && akin_mul(row, (size_t)height, &pixels) &&
+    bool counts = akin_mul((size_t)width, canvas->pixel, &row) &&
+                  akin_mul(row, (size_t)height, &pixels) &&
                   akin_mul(row, orientation == 1 ? 0 : AKIN_STRIP_ROWS, &strip) &&
                   akin_add(strip, 1, &strip) && /* akin_canvas_done reads pixels as four bytes */
                   akin_add(pixels, strip, &need) && akin_add(need, extra, &need) &&

@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 
-/* What a pixel is. The layouts beside AKIN_RGB exist for pipelines that convert to RGB after resizing
- * (open_clip's): Pillow resizes each of them in another way. */
+/* What a pixel is. The layouts beside AKIN_RGB exist for pipelines that convert to RGB after
+ * resizing (open_clip's): Pillow resizes each of them in another way. */
 typedef enum akin_layout {
     AKIN_RGB,         /* 3 bytes */
     AKIN_RGB_NEAREST, /* 3 bytes; was indexed or of one bit, which Pillow resizes by the nearest

@@ -33,6 +33,12 @@ typedef struct akin_preprocess {
  * 16,384, a std of 0 and another class's file are AKIN_E_CONFIG naming the field. */
 akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_error *err);
 
+/* Reads "preprocess_cfg" of folder/open_clip_config.json, as open_clip 3.3.0 uses it: mean, std,
+ * interpolation, resize_mode, fill_color; absent or null: OpenAI's values, bicubic, shortest, 0. Its
+ * size does not count: the picture tower's does, height x width. */
+akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, int height,
+                                      int width, akin_error *err);
+
 /* Height and width of the tensor that a picture of height x width becomes. */
 void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, int *out_height,
                            int *out_width);

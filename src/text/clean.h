@@ -1,8 +1,8 @@
 /* clean.h - open_clip's text cleaning: ftfy, HTML unescaped twice, white space, case.
  *
- * Reference: open_clip 3.3.0 tokenizer.py (get_clean_fn) over ftfy 6.3.1 and CPython 3.11's html and
- * str. Of ftfy all of fix_text's default steps but the repair of mojibake (fix_encoding and the three
- * that go with it: heuristic tables); docs/tokenizer.md lists what that leaves different.
+ * Reference: open_clip 3.3.0 tokenizer.py (get_clean_fn) over ftfy 6.3.1 and CPython 3.11's html
+ * and str. Of ftfy all of fix_text's default steps but the repair of mojibake (fix_encoding and the
+ * three that go with it: heuristic tables); docs/tokenizer.md lists what that leaves different.
  */
 #ifndef AKIN_TEXT_CLEAN_H
 #define AKIN_TEXT_CLEAN_H

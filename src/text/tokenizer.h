@@ -20,7 +20,7 @@ typedef struct akin_tokenizer akin_tokenizer;
 /* Reads the tokenizer files of a model folder in Hugging Face form. */
 akin_status akin_tokenizer_open(akin_tokenizer **out, const char *folder, akin_error *err);
 
-/* open_clip's SimpleTokenizer over the vocabulary of OpenAI's CLIP, which is part of the library. */
+/* open_clip's SimpleTokenizer over the vocabulary of OpenAI's CLIP, a part of the library. */
 akin_status akin_tokenizer_open_simple(akin_tokenizer **out, akin_clean clean, akin_error *err);
 
 /* open_clip's HFTokenizer: the tokenizer.json of a folder, as transformers' AutoTokenizer loads it,

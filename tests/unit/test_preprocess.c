@@ -120,7 +120,8 @@ static void the_thinnest(void **state)
         pixels[i] = golden_byte(9, i);
     float *out = malloc(3 * 224 * 224 * sizeof *out);
     assert_int_equal(akin_preprocess_open(&spec, GOLDEN "specs/clip", &err), AKIN_OK);
-    akin_picture high = { 1, 65500, pixels }, wide = { 65500, 1, pixels };
+    akin_picture high = { .width = 1, .height = 65500, .pixels = pixels };
+    akin_picture wide = { .width = 65500, .height = 1, .pixels = pixels };
     assert_int_equal(akin_preprocess_run(&spec, &high, &small, out, 3 * 224 * 224, &err), AKIN_OK);
     assert_true(out[0] == out[223] && out[0] != out[223 * 224]);
     assert_int_equal(akin_preprocess_run(&spec, &wide, &small, out, 3 * 224 * 224, &err), AKIN_OK);
