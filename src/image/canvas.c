@@ -60,6 +60,7 @@ akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, akin_la
         return akin_fail_nomem(err, "a picture", need);
     }
     canvas->picture.layout = layout;
+    canvas->picture.stored_height = height;
     canvas->picture.width = orientation >= 5 ? height : width;
     canvas->picture.height = orientation >= 5 ? width : height;
     return AKIN_OK;
@@ -121,13 +122,6 @@ void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint
     }
 }
 
-/* MULDIV255 of Pillow: a * b / 255, rounded. */
-static inline unsigned multiply(unsigned a, unsigned b)
-{
-    unsigned t = a * b + 128;
-    return ((t >> 8) + t) >> 8;
-}
-
 void akin_canvas_take(akin_canvas *canvas, const akin_encoded *from, akin_picture *out)
 {
     akin_picture p = canvas->picture;
@@ -143,9 +137,9 @@ void akin_canvas_take(akin_canvas *canvas, const akin_encoded *from, akin_pictur
     const uint8_t *in = p.pixels;
     uint8_t *rgb = p.pixels;
     for (size_t i = 0; i < count; i++, in += 4, rgb += 3) {
-        const unsigned a = in[3], light = 255 - a;
+        const unsigned a = in[3];
         for (int c = 0; c < 3; c++)
-            rgb[c] = p.layout == AKIN_CMYK ? (uint8_t)(light - multiply(in[c], light))
+            rgb[c] = p.layout == AKIN_CMYK ? akin_ink_to_light(in[c], a)
                      : a == 255            ? in[c]
                                            : akin_over_white(in[c], a);
     }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "picture.h"
+#include "pixel.h"
 
 /* The bytes of a picture file, borrowed for the call. */
 typedef struct akin_encoded {
@@ -33,7 +34,8 @@ typedef struct akin_canvas {
 /* Checks that the picture, this canvas and `extra` bytes of the decoder's own fit memory_bytes
  * (AKIN_E_LIMIT otherwise, with the bytes needed), then allocates the canvas. layout: what the
  * decoder writes. Without from->as_stored, akin_canvas_take makes AKIN_RGB of it: alpha over white,
- * inks to light; a decoder for which this is cheaper may write AKIN_RGB over white itself. */
+ * inks to light; a decoder for which this is cheaper may write AKIN_RGB over white itself. Of
+ * AKIN_RGB_NEAREST, the decoder then fills in canvas->picture.palette (all black until then). */
 akin_status akin_canvas_init(akin_canvas *canvas, int width, int height, akin_layout layout,
                              int orientation, size_t extra, const akin_encoded *from,
                              akin_error *err);
@@ -50,13 +52,6 @@ void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint
 
 /* Hands the finished picture over, in the layout the caller of akin_picture_decode asked for. */
 void akin_canvas_take(akin_canvas *canvas, const akin_encoded *from, akin_picture *out);
-
-/* v with opacity a over white, rounded as Pillow's alpha_composite rounds. */
-static inline uint8_t akin_over_white(unsigned v, unsigned a)
-{
-    unsigned t = (v * a + 255 * (255 - a)) * 128 + (0x80 << 7);
-    return (uint8_t)(((t >> 8) + t) >> 8 >> 7);
-}
 
 /* Each fills *out, which the caller clears, or leaves it empty. */
 akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err);

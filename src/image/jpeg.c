@@ -1,10 +1,12 @@
 /* jpeg.c - JPEG to RGB through libjpeg(-turbo), equal to Pillow's.
  *
  * Owns the source of bytes, the errors and the memory of one decompression. Refuses what ends
- * before its last row is complete, more than MAX_SCANS scans, and 2 or more than 4 components.
+ * before its last row is complete (with `lenient`: before half of the rows), more than MAX_SCANS
+ * scans, and 2 or more than 4 components.
  * Warnings of libjpeg (corrupt bits, junk between markers) are no errors. Matches Pillow 13.0.0
  * (JpegDecode.c, JpegImagePlugin.py): the accurate integer DCT, fancy upsampling, block smoothing,
- * no ICC; four components are taken as inverted, as Adobe writes them, marker or not.
+ * no ICC; four components are taken as inverted, as Adobe writes them, marker or not. With
+ * `lenient` as Pillow with ImageFile.LOAD_TRUNCATED_IMAGES: an end marker follows the last byte.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -39,6 +41,8 @@ typedef struct job {
     akin_status status; /* of what made us escape */
     int orientation;
     akin_canvas canvas;
+    bool ended;     /* the end marker that `lenient` adds was read */
+    int first_made; /* after that: the first row that the scan lacks, -1 when it lacks none */
 } job;
 
 /* libjpeg hands its structs to the callbacks; the job is found behind client_data. */
@@ -53,6 +57,9 @@ static void on_error(j_common_ptr cinfo)
     if (code == JERR_CANT_SUSPEND) /* how the arithmetic decoder says that the bytes ran out */
         j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                               "JPEG ends before its last row");
+    else if (j->ended && j->cinfo.output_height == 0)
+        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
+                              "JPEG ends inside its header");
     else if (code == JERR_OUT_OF_MEMORY)
         j->status = akin_fail_nomem(j->err, "a JPEG decoder", 0);
     else if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION)
@@ -63,7 +70,17 @@ static void on_error(j_common_ptr cinfo)
     longjmp(j->escape, 1);
 }
 
-static void on_message(j_common_ptr cinfo) { (void)cinfo; }
+/* A warning. The one that says that a scan ran into our end marker tells where. */
+static void on_warning(j_common_ptr cinfo, int level)
+{
+    job *j = job_of(cinfo->client_data);
+    if (level < 0 && cinfo->err->msg_code == JWRN_HIT_MARKER && j->ended && j->first_made < 0)
+        j->first_made = (int)akin_min(j->cinfo.input_iMCU_row * DCTSIZE *
+                                          (size_t)j->cinfo.max_v_samp_factor,
+                                      j->cinfo.image_height);
+}
+
+static void on_print(j_common_ptr cinfo) { (void)cinfo; }
 
 static void on_progress(j_common_ptr cinfo)
 {
@@ -81,8 +98,15 @@ static void source_nothing(j_decompress_ptr cinfo) { (void)cinfo; }
 
 static boolean source_fill(j_decompress_ptr cinfo)
 {
-    (void)cinfo;
-    return FALSE;
+    static const JOCTET end[] = { 0xff, JPEG_EOI };
+    job *j = job_of(cinfo->client_data);
+    /* The arithmetic decoder does not say where it ran out; Pillow cannot read such a file. */
+    if (!j->from->lenient || j->ended || j->cinfo.arith_code)
+        return FALSE;
+    j->ended = true;
+    cinfo->src->next_input_byte = end;
+    cinfo->src->bytes_in_buffer = sizeof end;
+    return TRUE;
 }
 
 static void source_skip(j_decompress_ptr cinfo, long count)
@@ -191,6 +215,39 @@ static akin_status cut(job *j)
                      j->cinfo.output_scanline, j->cinfo.output_height);
 }
 
+/* With `lenient`, after the last row: what of the picture is from the file. Refuses less than half
+ * the rows, and of a progressive file those of its first scan. */
+static akin_status judge(job *j)
+{
+    const struct jpeg_decompress_struct *cinfo = &j->cinfo;
+    const int height = (int)cinfo->image_height;
+    int row = j->first_made < 0 ? height : j->first_made;
+    bool coarse = false;
+    if (!j->ended)
+        return AKIN_OK;
+    for (int i = 0; i < cinfo->num_components; i++) {
+        if (cinfo->comp_info[i].quant_table == NULL) /* no scan of it has begun */
+            row = 0;
+        for (int k = 0; cinfo->progressive_mode && k < DCTSIZE2; k++)
+            coarse = coarse || cinfo->coef_bits[i][k] != 0; /* bits that are still to come */
+        if (cinfo->progressive_mode && cinfo->coef_bits[i][0] < 0)
+            row = 0;
+    }
+    /* Every scan but the first of the mean values refines what is there already. */
+    if (cinfo->progressive_mode && row != 0 && (cinfo->Ss != 0 || cinfo->Ah != 0)) {
+        coarse = coarse || row < height;
+        row = height;
+    }
+    if (2 * (int64_t)row < height)
+        return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
+                         "JPEG ends at row %d of %d, before half of it is there", row, height);
+    if (row < height)
+        j->canvas.picture.damaged_row = row;
+    else if (coarse)
+        j->canvas.picture.damaged_row = AKIN_DAMAGED_COARSE;
+    return AKIN_OK;
+}
+
 /* Everything that may longjmp. */
 static akin_status decompress(job *j)
 {
@@ -233,8 +290,9 @@ static akin_status decompress(job *j)
     }
     /* Looks for the end marker. That it is missing is no error by now; an error on the way is one
      * in Pillow, hence here. */
+    status = judge(j); /* before the tables that it looks at are dropped */
     jpeg_finish_decompress(cinfo);
-    return AKIN_OK;
+    return status;
 }
 
 /* A function of its own, so that no variable lives across the setjmp. */
@@ -263,7 +321,9 @@ akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_e
 
     j->cinfo.err = jpeg_std_error(&j->errors);
     j->errors.error_exit = on_error;
-    j->errors.output_message = on_message;
+    j->errors.output_message = on_print;
+    j->errors.emit_message = on_warning;
+    j->first_made = -1;
     j->cinfo.client_data = j; /* for an error in jpeg_create_decompress, which keeps it */
     j->progress.progress_monitor = on_progress;
     j->source.next_input_byte = from->data;

@@ -2,6 +2,7 @@
 #include "picture.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,4 +136,13 @@ void akin_picture_clear(akin_picture *picture)
 {
     free(picture->pixels);
     *picture = (akin_picture){ 0 };
+}
+
+void akin_picture_damage(const akin_picture *picture, char *out, size_t capacity)
+{
+    if (picture->damaged_row == AKIN_DAMAGED_COARSE)
+        snprintf(out, capacity, "JPEG ends before its last scan: all rows are there, less sharp");
+    else
+        snprintf(out, capacity, "JPEG ends at row %d of %d: the rest is made up",
+                 picture->damaged_row, picture->stored_height);
 }

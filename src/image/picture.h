@@ -31,14 +31,21 @@ static inline int akin_layout_bytes(akin_layout layout)
     return layout == AKIN_RGBA || layout == AKIN_CMYK ? 4 : 3;
 }
 
+/* Every row is there, without its detail: a progressive JPEG cut between its first and last
+ * scans. */
+#define AKIN_DAMAGED_COARSE (-1)
+
 /* 8 bits a sample, row-major [height, width], rows without padding, orientation already applied.
  * The owner calls akin_picture_clear. */
 typedef struct akin_picture {
     int width;
     int height;
+    int stored_height; /* before it was turned */
     akin_layout layout;
-    int damaged_row; /* 0, or with `lenient` the row from which on the file was cut: stored rows
-                        [damaged_row, ...) are made up */
+    int damaged_row; /* 0: whole. With `lenient`, of a file that was cut: the first stored row that
+                        is made up, or AKIN_DAMAGED_COARSE */
+    uint8_t palette[256][3]; /* of AKIN_RGB_NEAREST: the colours of the indices, which a border is
+                                drawn in; of one bit 0 is black, the rest white */
     uint8_t *pixels;
 } akin_picture;
 
@@ -51,7 +58,8 @@ typedef struct akin_picture_options {
     bool as_stored;      /* the layout that Pillow's mode of the file asks for, transparency kept
                             beside the pixels (tRNS, a GIF's transparent index) ignored; else always
                             AKIN_RGB, over white */
-    bool lenient;        /* takes a JPEG that was cut late, and sets damaged_row */
+    bool lenient;        /* takes a JPEG of which at least half the rows are there, as Pillow does
+                            with LOAD_TRUNCATED_IMAGES, and sets damaged_row */
 } akin_picture_options;
 
 /* 256 MiB of file, 2 GiB of memory: a 500-megapixel baseline JPEG passes, a PNG that promises
@@ -67,5 +75,9 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
 akin_status akin_picture_read(akin_picture *out, const char *path,
                               const akin_picture_options *options, akin_error *err);
 void akin_picture_clear(akin_picture *picture);
+
+/* What a person should know of a picture with a damaged_row: "JPEG ends at row 300 of 400: the rest
+ * is made up", in at most `capacity` bytes. */
+void akin_picture_damage(const akin_picture *picture, char *out, size_t capacity);
 
 #endif

@@ -1,4 +1,4 @@
-/* png.c - PNG to RGB over white, through libpng, equal to Pillow's.
+/* png.c - PNG to RGB over white or to the layout of Pillow's mode, through libpng.
  *
  * Owns the walk over the chunks: it checks what Pillow checks (checksums up to the image data, the
  * length of every chunk), finds palette, transparency and orientation, and hands libpng only a
@@ -53,7 +53,7 @@ typedef struct job {
     int width, height;
     unsigned depth, kind; /* bits a sample; colour type */
     bool interlaced;
-    uint8_t palette[256][3]; /* over white */
+    uint8_t palette[256][3]; /* over white, or as stored */
     bool has_key;            /* one colour is transparent: */
     unsigned key[3];
     size_t first_data;  /* offset of the first IDAT chunk */
@@ -165,7 +165,8 @@ static akin_status read_header(job *j, const chunk *c)
     return AKIN_OK;
 }
 
-/* The palette, with transparency already applied; entries that the file does not have are black. */
+/* The palette, with transparency already applied unless it is to stay as stored; entries that the
+ * file does not have are black. */
 static akin_status read_palette(job *j, const chunk *colours, const chunk *alphas)
 {
     if (colours->data == NULL)
@@ -173,7 +174,7 @@ static akin_status read_palette(job *j, const chunk *colours, const chunk *alpha
     if (colours->size > 768)
         return broken(j, "PLTE of more than 256 colours");
     for (size_t i = 0; i < 256; i++) {
-        unsigned a = i < alphas->size ? alphas->data[i] : 255;
+        unsigned a = i < alphas->size && !j->from->as_stored ? alphas->data[i] : 255;
         for (size_t k = 0; k < 3; k++) {
             unsigned v = i < colours->size / 3 ? colours->data[3 * i + k] : 0;
             j->palette[i][k] = akin_over_white(v, a);
@@ -194,7 +195,7 @@ static akin_status read_key(job *j, const chunk *c)
         unsigned v = big16(c->data + 2 * i);
         j->key[i] = j->depth == 1 ? v != 0 : v & mask; /* 1 bit: as Pillow */
     }
-    j->has_key = true;
+    j->has_key = !j->from->as_stored;
     return AKIN_OK;
 }
 
@@ -393,11 +394,38 @@ out:
 
 /* ---- pixels */
 
-/* A row of `count` pixels as libpng gives it (a byte a sample, or two, high first) to RGB. */
+/* What the canvas holds: Pillow's mode P or 1, LA or RGBA, L or RGB. */
+static akin_layout layout_of(const job *j)
+{
+    if (!j->from->as_stored)
+        return AKIN_RGB;
+    if (j->kind == PALETTE || (j->kind == GREY && j->depth == 1))
+        return AKIN_RGB_NEAREST;
+    return j->kind == GREY_ALPHA || j->kind == RGB_ALPHA ? AKIN_RGBA : AKIN_RGB;
+}
+
+/* A row of `count` pixels as libpng gives it (a byte a sample, or two, high first) with its alpha
+ * as stored. */
+static void keep_alpha(const job *j, const uint8_t *restrict in, size_t count,
+                       uint8_t *restrict rgba)
+{
+    size_t wide = j->depth == 16 ? 2 : 1, colours = j->kind == RGB_ALPHA ? 3 : 1;
+    for (size_t i = 0; i < count; i++, in += (colours + 1) * wide, rgba += 4) {
+        for (size_t k = 0; k < 3; k++)
+            rgba[k] = in[k % colours * wide];
+        rgba[3] = in[colours * wide];
+    }
+}
+
+/* The same to RGB, or where alpha stays to RGBA. */
 static void convert_row(const job *j, const uint8_t *restrict in, size_t count,
                         uint8_t *restrict rgb)
 {
     size_t wide = j->depth == 16 ? 2 : 1; /* bytes a sample */
+    if (j->canvas.pixel == 4) {
+        keep_alpha(j, in, count, rgb);
+        return;
+    }
     switch (j->kind) {
     case GREY: {
         /* 1, 2 and 4 bits are stretched to 8. */
@@ -477,7 +505,8 @@ static void on_row(png_structp png, png_bytep row, png_uint_32 index, int pass)
     }
     int y = (int)index, inside = y % AKIN_STRIP_ROWS;
     uint8_t *rows = akin_canvas_rows(&j->canvas, y - inside);
-    convert_row(j, row, (size_t)j->width, rows + (size_t)inside * (size_t)j->width * 3);
+    convert_row(j, row, (size_t)j->width,
+                rows + (size_t)inside * (size_t)j->width * j->canvas.pixel);
     if (inside == AKIN_STRIP_ROWS - 1 || y == j->height - 1)
         akin_canvas_done(&j->canvas, y - inside, inside + 1);
 }
@@ -578,10 +607,15 @@ akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_er
     };
     size_t width = (size_t)j->width;
     size_t pixel = channels[j->kind] * (j->depth == 16 ? 2u : 1u);
-    size_t row = j->interlaced ? width * 3 : 0;
+    akin_layout layout = layout_of(j);
+    size_t row = j->interlaced ? width * (size_t)akin_layout_bytes(layout) : 0;
     /* libpng: the row, the one before, the packed one. width < 2^31, so that nothing wraps. */
-    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, AKIN_RGB, read_orientation(j),
+    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, layout, read_orientation(j),
                               DECODER_BYTES + 3 * pixel * width + row, from, err));
+    if (j->kind == PALETTE)
+        memcpy(j->canvas.picture.palette, j->palette, sizeof j->palette);
+    else if (layout == AKIN_RGB_NEAREST) /* one bit: whatever is not 0 is white */
+        memset(j->canvas.picture.palette[1], 255, sizeof j->palette - sizeof j->palette[0]);
     j->rows_left = (uint64_t)j->height;
     if (j->interlaced) {
         j->row = malloc(row);

@@ -1,10 +1,11 @@
-/* preprocess.c - the tensor that CLIPImageProcessorPil makes of a picture.
+/* preprocess.c - the tensor that CLIPImageProcessorPil or open_clip makes of a picture.
  *
- * Owns the reading of preprocessor_config.json and the steps after decoding: resize, centre crop,
- * rescale, normalise. Refuses what CLIPImageProcessorPil can be told but CLIP never is
- * (longest_edge, padding, the configuration of another class). Matches transformers 5.23.0
- * (models/clip/image_processing_pil_clip.py, image_processing_backends.py, image_transforms.py) to
- * the last bit of every float.
+ * Owns the reading of preprocessor_config.json and of open_clip's preprocess_cfg, and the steps
+ * after decoding: resize, centre crop, rescale, normalise. Refuses what CLIPImageProcessorPil can
+ * be told but CLIP never is (longest_edge, padding, the configuration of another class). Matches
+ * transformers 5.23.0 (models/clip/image_processing_pil_clip.py, image_processing_backends.py,
+ * image_transforms.py) and open_clip 3.3.0 (transform.py, over torchvision 0.28) to the last bit of
+ * every float.
  */
 #include "preprocess.h"
 
@@ -17,6 +18,7 @@
 #include "base/arith.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "pixel.h"
 
 #define MAX_CONFIG ((size_t)1 << 20)
 #define MAX_EDGE 16384
@@ -277,6 +279,140 @@ out:
     return status;
 }
 
+/* ---- open_clip's configuration */
+
+/* A list of three, a list of one or a number for all. open_clip's `or` makes a 0 and an empty list
+ * the default. */
+static akin_status read_statistic(const json_t *config, const char *path, const char *field,
+                                  double io[3], akin_error *err)
+{
+    const json_t *value = json_object_get(config, field);
+    const bool list = json_is_array(value);
+    const size_t count = json_array_size(value); /* 0 of what is no list */
+    if (value == NULL || json_is_null(value) || (list && count == 0) ||
+        (json_is_number(value) && json_number_value(value) == 0))
+        return AKIN_OK;
+    for (size_t c = 0; c < 3; c++) {
+        const json_t *number = list ? json_array_get(value, count == 3 ? c : 0) : value;
+        if ((list && count != 1 && count != 3) || !json_is_number(number) ||
+            !(fabs(json_number_value(number)) <= (double)FLT_MAX))
+            return akin_fail(err, AKIN_E_CONFIG, path,
+                             "field 'preprocess_cfg.%s' must be a number or a list of three",
+                             field);
+        io[c] = json_number_value(number);
+    }
+    return AKIN_OK;
+}
+
+static akin_status read_fill(const json_t *config, const char *path, akin_preprocess *out,
+                             akin_error *err)
+{
+    const json_t *value = json_object_get(config, "fill_color");
+    if (value == NULL || json_is_null(value))
+        return AKIN_OK;
+    const size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    bool good = count == 1 || count == 3;
+    for (size_t c = 0; good && c < count; c++) {
+        const json_t *band = json_is_array(value) ? json_array_get(value, c) : value;
+        good = json_is_integer(band) && json_integer_value(band) >= 0 &&
+               json_integer_value(band) <= 255;
+        out->fill[c] = (uint8_t)json_integer_value(band);
+    }
+    if (!good)
+        return akin_fail(err, AKIN_E_CONFIG, path,
+                         "field 'preprocess_cfg.fill_color' must be an integer between 0 and 255, "
+                         "or a list of three");
+    out->fill_bands = (int)count;
+    return AKIN_OK;
+}
+
+/* Index of the field's text among `known`, which a NULL ends. Absent, null or empty: the first. */
+static akin_status read_choice(const json_t *config, const char *path, const char *field,
+                               const char *const *known, int *out, akin_error *err)
+{
+    const char *name = NULL;
+    akin_status status = akin_json_text(config, path, "preprocess_cfg", field, &name, err);
+    *out = 0;
+    if (status != AKIN_OK || name == NULL || name[0] == '\0')
+        return status;
+    for (; known[*out] != NULL; ++*out)
+        if (strcmp(known[*out], name) == 0)
+            return AKIN_OK;
+    return akin_fail(err, AKIN_E_CONFIG, path,
+                     "field 'preprocess_cfg.%s' is '%s', which open_clip does not know", field,
+                     name);
+}
+
+static akin_status read_open_clip(akin_preprocess *out, const json_t *config, const char *path,
+                                  akin_error *err)
+{
+    static const char *const modes[] = { "RGB", NULL };
+    static const char *const filters[] = { "bicubic", "bilinear", "random", NULL };
+    static const char *const resizes[] = { "shortest", "longest", "squash", NULL };
+    enum { SHORTEST, LONGEST, SQUASH };
+    akin_status status;
+    const int height = out->height, width = out->width;
+    int mode, filter, resize;
+    AKIN_TRY(read_choice(config, path, "mode", modes, &mode, err));
+    AKIN_TRY(read_choice(config, path, "interpolation", filters, &filter, err));
+    AKIN_TRY(read_choice(config, path, "resize_mode", resizes, &resize, err));
+    AKIN_TRY(read_statistic(config, path, "mean", out->mean, err));
+    AKIN_TRY(read_statistic(config, path, "std", out->std, err));
+    AKIN_TRY(read_fill(config, path, out, err));
+    for (int c = 0; c < 3; c++) {
+        if ((float)out->std[c] == 0.0f) {
+            status = akin_fail(err, AKIN_E_CONFIG, path, "field 'preprocess_cfg.std' holds a zero");
+            goto out;
+        }
+    }
+    out->resample = filter == 1 ? AKIN_BILINEAR : AKIN_BICUBIC; /* random: for training */
+    out->do_center_crop = resize != SQUASH;
+    if (resize == SHORTEST) {
+        out->fill_bands = 1; /* fill_color is for "longest" alone */
+        out->fill[0] = 0;
+        if (height == width) {
+            out->shortest_edge = height;
+        } else {
+            out->keep = AKIN_KEEP_OVER;
+            out->resample = AKIN_BICUBIC; /* the class's default: the interpolation is not passed */
+        }
+    } else if (resize == LONGEST) {
+        out->keep = AKIN_KEEP_INSIDE;
+    }
+out:
+    return status;
+}
+
+akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, int height,
+                                      int width, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    json_t *file = NULL;
+    const json_t *config = NULL;
+    *out = defaults();
+    out->open_clip = true;
+    out->shortest_edge = 0;
+    out->height = out->crop_height = height;
+    out->width = out->crop_width = width;
+    out->fill_bands = 1;
+    char *path = akin_path_join(folder, "open_clip_config.json");
+    if (path == NULL)
+        return akin_fail_nomem(err, "path", 0);
+    if (height < 1 || width < 1 || height > MAX_EDGE || width > MAX_EDGE) {
+        status = akin_fail(err, AKIN_E_CONFIG, path,
+                           "pictures of %d x %d pixels: a side must be between 1 and %d", width,
+                           height, MAX_EDGE);
+        goto out;
+    }
+    AKIN_TRY(akin_json_read(path, MAX_CONFIG, &file, err));
+    AKIN_TRY(akin_json_object(file, path, NULL, "preprocess_cfg", &config, err));
+    status = read_open_clip(out, config, path, err);
+out:
+    json_decref(file);
+    free(path);
+    return status;
+}
+
 /* ---- geometry */
 
 /* One dimension: `size` samples after resizing; of them [from, from + count) land at out[at]. */
@@ -288,7 +424,12 @@ static void plan(const akin_preprocess *spec, int height, int width, span *down,
 {
     *down = (span){ .size = height };
     *across = (span){ .size = width };
-    if (spec->do_resize && spec->shortest_edge != 0) {
+    if (spec->do_resize && spec->keep != AKIN_KEEP_NOT) {
+        double tall = (double)height / spec->height, broad = (double)width / spec->width;
+        double ratio = (tall > broad) == (spec->keep == AKIN_KEEP_INSIDE) ? tall : broad;
+        down->size = (int64_t)rint(height / ratio); /* Python's round: half to even */
+        across->size = (int64_t)rint(width / ratio);
+    } else if (spec->do_resize && spec->shortest_edge != 0) {
         int64_t narrow = height < width ? height : width, wide = height < width ? width : height;
         /* int(size * long / short): one rounding, then the floor. */
         int64_t longest = (int64_t)((double)(spec->shortest_edge * wide) / (double)narrow);
@@ -306,8 +447,11 @@ static void plan(const akin_preprocess *spec, int height, int width, span *down,
                                              : spec->crop_width;
         s->out = crop;
         s->count = crop < s->size ? crop : s->size;
-        s->from = (s->size - s->count) / 2; /* the excess, halved down */
-        s->at = (crop - s->count + 1) / 2;  /* the lack, halved up */
+        int64_t excess = s->size - s->count, lack = crop - s->count;
+        /* transformers halves the excess down and the lack up; torchvision halves the excess to the
+         * even and the lack down. */
+        s->from = excess / 2 + (spec->open_clip && excess % 4 == 3);
+        s->at = (lack + !spec->open_clip) / 2;
     }
 }
 
@@ -329,10 +473,39 @@ static void fill_table(const akin_preprocess *spec, float table[3][256])
     for (int c = 0; c < 3; c++) {
         float mean = (float)spec->mean[c], std = (float)spec->std[c];
         for (int v = 0; v < 256; v++) {
-            float x = spec->do_rescale ? (float)((double)v * spec->rescale_factor) : (float)v;
+            float x = spec->open_clip    ? (float)v / 255.0f
+                      : spec->do_rescale ? (float)((double)v * spec->rescale_factor)
+                                         : (float)v;
             table[c][v] = spec->do_normalize ? (x - mean) / std : x;
         }
     }
+}
+
+/* convert("RGB") of one row. */
+static void to_rgb(akin_layout layout, const uint8_t *in, int64_t count, uint8_t *rgb)
+{
+    if (akin_layout_bytes(layout) == 3) {
+        memcpy(rgb, in, 3 * (size_t)count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++, in += 4, rgb += 3)
+        for (int c = 0; c < 3; c++) /* alpha is dropped, colours stay as stored */
+            rgb[c] = layout == AKIN_CMYK ? akin_ink_to_light(in[c], in[3]) : in[c];
+}
+
+/* The colour around a picture that is too small. open_clip pads in the picture's own mode, so that
+ * a 0 is the first colour of a palette, and no ink on paper: white. */
+static void border(const akin_preprocess *spec, const akin_picture *picture, uint8_t rgb[3])
+{
+    if (spec->fill_bands == 3) {
+        memcpy(rgb, spec->fill, 3);
+        return;
+    }
+    const uint8_t v = spec->fill[0], bands[4] = { v, v, v, v };
+    if (picture->layout == AKIN_RGB_NEAREST)
+        memcpy(rgb, picture->palette[v], 3);
+    else
+        to_rgb(picture->layout, bands, 1, rgb);
 }
 
 akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture *picture,
@@ -341,10 +514,12 @@ akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture 
 {
     akin_picture_options bounds = limits != NULL ? *limits : akin_picture_default_options();
     akin_status status = AKIN_OK;
-    uint8_t *resized = NULL;
+    uint8_t *resized = NULL, *row = NULL;
     span down, across;
+    if (picture->layout != AKIN_RGB && !spec->open_clip)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "a picture that is not yet RGB");
     plan(spec, picture->height, picture->width, &down, &across);
-    if (down.size > INT32_MAX || across.size > INT32_MAX)
+    if (down.size > INT32_MAX || across.size > INT32_MAX || down.size < 1 || across.size < 1)
         return akin_fail(
             err, AKIN_E_LIMIT, NULL,
             "a picture of %d x %d pixels is too narrow: resized it would be %lld x %lld",
@@ -357,14 +532,15 @@ akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture 
                          (long long)down.out, (long long)across.out, capacity);
 
     /* The window of the resized picture that the crop keeps. */
+    const size_t pixel = (size_t)akin_layout_bytes(picture->layout);
     const uint8_t *pixels;
     size_t pitch;
     if (down.size == picture->height && across.size == picture->width) {
-        pitch = (size_t)picture->width * 3;
-        pixels = picture->pixels + (size_t)down.from * pitch + (size_t)across.from * 3;
+        pitch = (size_t)picture->width * pixel;
+        pixels = picture->pixels + (size_t)down.from * pitch + (size_t)across.from * pixel;
     } else {
-        pitch = (size_t)across.count * 3;
-        size_t bytes = pitch * (size_t)down.count; /* at most 3 bytes for each float of out */
+        pitch = (size_t)across.count * pixel;
+        size_t bytes = pitch * (size_t)down.count; /* at most 4 bytes for each float of out */
         if (bytes > bounds.memory_bytes)
             return akin_fail(
                 err, AKIN_E_LIMIT, NULL,
@@ -376,28 +552,48 @@ akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture 
             return akin_fail_nomem(err, "a resized picture", bytes);
         akin_window window = { (int)across.from, (int)down.from, (int)across.count,
                                (int)down.count };
-        AKIN_TRY(akin_resize(picture->pixels, picture->width, picture->height, 3, (int)across.size,
-                             (int)down.size, spec->resample, window, resized,
-                             bounds.memory_bytes - bytes, err));
+        const size_t left = bounds.memory_bytes - bytes;
+        if (picture->layout == AKIN_RGBA)
+            AKIN_TRY(akin_resize_alpha(picture->pixels, picture->width, picture->height,
+                                       (int)across.size, (int)down.size, spec->resample, window,
+                                       resized, left, err));
+        else
+            AKIN_TRY(akin_resize(picture->pixels, picture->width, picture->height, (int)pixel,
+                                 (int)across.size, (int)down.size,
+                                 picture->layout == AKIN_RGB_NEAREST ? AKIN_NEAREST
+                                                                     : spec->resample,
+                                 window, resized, left, err));
         pixels = resized;
     }
 
     float table[3][256];
+    uint8_t around[3] = { 0 }; /* padding comes before rescaling and normalising */
     fill_table(spec, table);
-    bool padded = across.count < across.out || down.count < down.out;
-    for (size_t c = 0; c < 3; c++) {
-        float *to = out + c * plane;
-        /* Padding is black before rescaling and normalising. */
-        for (size_t i = 0; padded && i < plane; i++)
-            to[i] = table[c][0];
-        for (int64_t y = 0; y < down.count; y++) {
-            const uint8_t *from = pixels + (size_t)y * pitch + c;
-            float *row = to + (down.at + y) * across.out + across.at;
-            for (int64_t x = 0; x < across.count; x++)
-                row[x] = table[c][from[3 * x]];
+    if (spec->open_clip)
+        border(spec, picture, around);
+    for (size_t c = 0; c < 3 && (across.count < across.out || down.count < down.out); c++)
+        for (size_t i = 0; i < plane; i++)
+            out[c * plane + i] = table[c][around[c]];
+    if (pixel != 3) {
+        row = malloc(3 * (size_t)across.count);
+        if (row == NULL) {
+            status = akin_fail_nomem(err, "a row", 3 * (size_t)across.count);
+            goto out;
         }
     }
+    for (int64_t y = 0; y < down.count; y++) {
+        const uint8_t *from = pixels + (size_t)y * pitch;
+        if (row != NULL) {
+            to_rgb(picture->layout, from, across.count, row);
+            from = row;
+        }
+        float *to = out + (down.at + y) * across.out + across.at;
+        for (size_t c = 0; c < 3; c++)
+            for (int64_t x = 0; x < across.count; x++)
+                to[c * plane + (size_t)x] = table[c][from[3 * x + (int64_t)c]];
+    }
 out:
+    free(row);
     free(resized);
     return status;
 }

@@ -1,25 +1,41 @@
-/* preprocess.h - RGB pixels to exactly the tensor that the reference preprocessor makes.
+/* preprocess.h - pixels to exactly the tensor that the reference preprocessor makes.
  *
- * Reference: transformers 5.23.0 CLIPImageProcessorPil over Pillow 13.0.0 (docs/pictures.md).
+ * References: transformers 5.23.0 CLIPImageProcessorPil, and open_clip 3.3.0 image_transform_v2
+ * over torchvision 0.28, both over Pillow 13.0.0 (docs/pictures.md).
  */
 #ifndef AKIN_IMAGE_PREPROCESS_H
 #define AKIN_IMAGE_PREPROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "image/picture.h"
 #include "image/resize.h"
 
+/* How open_clip keeps the aspect of a picture that is to become height x width. */
+typedef enum akin_keep {
+    AKIN_KEEP_NOT,  /* shortest_edge, height and width say it all */
+    AKIN_KEEP_OVER, /* neither side is shorter than asked for: "shortest" of a target that is no
+                       square */
+    AKIN_KEEP_INSIDE /* neither side is longer: "longest" */
+} akin_keep;
+
 /* What preprocessor_config.json says, with the class defaults of CLIPImageProcessor where it says
- * nothing. A value: copy freely. */
+ * nothing; or what open_clip_config.json says. A value: copy freely. */
 typedef struct akin_preprocess {
+    bool open_clip;           /* rounds as open_clip does, pads with `fill` and converts to RGB
+                                 last: pictures come as_stored (akin_picture_options) */
     bool do_resize;
     int shortest_edge;        /* 0: resize to height x width instead, whatever the aspect */
     int height, width;
+    akin_keep keep;
     akin_filter resample;
     bool do_center_crop;
     int crop_height, crop_width;
+    int fill_bands;           /* of open_clip: 1, fill[0] is every band of the picture's own mode
+                                 (an index in AKIN_RGB_NEAREST, ink in AKIN_CMYK); 3, a colour */
+    uint8_t fill[3];
     bool do_rescale;
     double rescale_factor;
     bool do_normalize;
@@ -34,8 +50,9 @@ typedef struct akin_preprocess {
 akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_error *err);
 
 /* Reads "preprocess_cfg" of folder/open_clip_config.json, as open_clip 3.3.0 uses it: mean, std,
- * interpolation, resize_mode, fill_color; absent or null: OpenAI's values, bicubic, shortest, 0. Its
- * size does not count: the picture tower's does, height x width. */
+ * interpolation, resize_mode, fill_color; absent or null: OpenAI's values, bicubic, shortest, 0.
+ * Its size does not count: the picture tower's does, height x width. Another mode than RGB, unknown
+ * names, a std of 0 and fill_color outside 0 to 255 are AKIN_E_CONFIG naming the field. */
 akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, int height,
                                       int width, akin_error *err);
 
@@ -44,7 +61,8 @@ void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, i
                            int *out_width);
 
 /* Writes float32 [3, out_height, out_width] to out, which has room for `capacity` floats
- * (AKIN_E_CAPACITY otherwise). Computes only the samples that the crop needs; extra memory is
+ * (AKIN_E_CAPACITY otherwise). Layouts other than AKIN_RGB are for spec->open_clip alone
+ * (AKIN_E_ARGUMENT). Computes only the samples that the crop needs; extra memory is
  * bounded by limits->memory_bytes (NULL: the default limits). */
 akin_status akin_preprocess_run(const akin_preprocess *spec, const akin_picture *picture,
                                 const akin_picture_options *limits, float *out, size_t capacity,

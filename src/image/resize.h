@@ -31,4 +31,11 @@ akin_status akin_resize(const uint8_t *in, int in_width, int in_height, int chan
                         int height, akin_filter filter, akin_window window, uint8_t *out,
                         size_t max_bytes, akin_error *err);
 
+/* The same of RGBA (or of LA as RGBA with three equal colours), as Pillow resizes it: colours are
+ * multiplied by alpha before and divided by it after. Memory: besides, the input rows that 32 rows
+ * of output need. */
+akin_status akin_resize_alpha(const uint8_t *in, int in_width, int in_height, int width, int height,
+                              akin_filter filter, akin_window window, uint8_t *out,
+                              size_t max_bytes, akin_error *err);
+
 #endif
