@@ -57,9 +57,9 @@ static void on_error(j_common_ptr cinfo)
     if (code == JERR_CANT_SUSPEND) /* how the arithmetic decoder says that the bytes ran out */
         j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                               "JPEG ends before its last row");
-    else if (j->ended && j->cinfo.output_height == 0)
-        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
-                              "JPEG ends inside its header");
+    else if (j->ended) /* our end marker was taken for part of a segment */
+        j->status = akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "JPEG ends inside its %s",
+                              j->cinfo.output_height == 0 ? "header" : "tables");
     else if (code == JERR_OUT_OF_MEMORY)
         j->status = akin_fail_nomem(j->err, "a JPEG decoder", 0);
     else if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION)
@@ -74,10 +74,14 @@ static void on_error(j_common_ptr cinfo)
 static void on_warning(j_common_ptr cinfo, int level)
 {
     job *j = job_of(cinfo->client_data);
-    if (level < 0 && cinfo->err->msg_code == JWRN_HIT_MARKER && j->ended && j->first_made < 0)
-        j->first_made = (int)akin_min(j->cinfo.input_iMCU_row * DCTSIZE *
-                                          (size_t)j->cinfo.max_v_samp_factor,
-                                      j->cinfo.image_height);
+    if (level >= 0 || cinfo->err->msg_code != JWRN_HIT_MARKER || !j->ended || j->first_made >= 0)
+        return;
+    int down = j->cinfo.max_v_samp_factor, row = (int)j->cinfo.input_iMCU_row * down * DCTSIZE;
+    /* Fewer rows of a component: the row above is upsampled from those below, too. */
+    bool mixed = false;
+    for (int i = 0; i < j->cinfo.num_components; i++)
+        mixed = mixed || j->cinfo.comp_info[i].v_samp_factor < down;
+    j->first_made = row != 0 && mixed ? row - 1 : row;
 }
 
 static void on_print(j_common_ptr cinfo) { (void)cinfo; }
@@ -222,22 +226,24 @@ static akin_status judge(job *j)
     const struct jpeg_decompress_struct *cinfo = &j->cinfo;
     const int height = (int)cinfo->image_height;
     int row = j->first_made < 0 ? height : j->first_made;
-    bool coarse = false;
+    bool coarse = false, missing = false;
     if (!j->ended)
         return AKIN_OK;
     for (int i = 0; i < cinfo->num_components; i++) {
-        if (cinfo->comp_info[i].quant_table == NULL) /* no scan of it has begun */
-            row = 0;
-        for (int k = 0; cinfo->progressive_mode && k < DCTSIZE2; k++)
+        missing = missing || cinfo->comp_info[i].quant_table == NULL; /* no scan of it has begun */
+        if (!cinfo->progressive_mode)
+            continue;
+        missing = missing || cinfo->coef_bits[i][0] < 0;
+        for (int k = 0; k < DCTSIZE2; k++)
             coarse = coarse || cinfo->coef_bits[i][k] != 0; /* bits that are still to come */
-        if (cinfo->progressive_mode && cinfo->coef_bits[i][0] < 0)
-            row = 0;
     }
     /* Every scan but the first of the mean values refines what is there already. */
-    if (cinfo->progressive_mode && row != 0 && (cinfo->Ss != 0 || cinfo->Ah != 0)) {
+    if (cinfo->progressive_mode && (cinfo->Ss != 0 || cinfo->Ah != 0)) {
         coarse = coarse || row < height;
         row = height;
     }
+    if (missing)
+        row = 0;
     if (2 * (int64_t)row < height)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                          "JPEG ends at row %d of %d, before half of it is there", row, height);

@@ -18,6 +18,7 @@ import zlib
 
 import numpy as np
 import PIL
+import torchvision_cpu  # before transformers, which imports torchvision where it is installed
 import transformers
 from PIL import Image, ImageOps
 from transformers.image_transforms import convert_to_rgb
