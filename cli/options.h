@@ -34,7 +34,7 @@ typedef struct cli_args {
 
     cli_list text, templates_given;
     const char *output, *format;
-    bool raw, skip_broken;
+    bool raw, skip_broken, lenient;
     const char *labels, *labels_file, *template_set;
     size_t top, batch, repeat, tokens;
     double seconds;

@@ -71,23 +71,44 @@ int cli_usage_error(const cli_args *args, const char *format, ...)
     return exit_status;
 }
 
-void cli_warn(const cli_args *args, const char *format, ...)
+static void warn_about(const cli_args *args, const char *path, const char *message)
 {
-    char message[1020];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(message, sizeof message, format, values);
-    va_end(values);
     cli_progress_end();
     if (args->json) {
         fputs("{\"warning\":{\"message\":", stderr);
         out_json_text(stderr, message, strlen(message));
+        if (path[0] != '\0') {
+            fputc(',', stderr);
+            out_json_name(stderr, "path", path, strlen(path));
+        }
         fputs("}}\n", stderr);
     } else {
         fputs("akin: warning: ", stderr);
+        if (path[0] != '\0') {
+            out_escaped(stderr, path, strlen(path));
+            fputs(": ", stderr);
+        }
         out_escaped(stderr, message, strlen(message));
         fputc('\n', stderr);
     }
+}
+
+void cli_warn(const cli_args *args, const char *format, ...)
+{
+    char message[5120]; /* a path and a message of the library fit */
+    va_list values;
+    va_start(values, format);
+    vsnprintf(message, sizeof message, format, values);
+    va_end(values);
+    warn_about(args, "", message);
+}
+
+bool cli_damaged(const cli_args *args, const akin_error *picture)
+{
+    if (picture->code != AKIN_OK || picture->message[0] == '\0')
+        return false;
+    warn_about(args, picture->path, picture->message);
+    return true;
 }
 
 void cli_name_text(char *buffer, size_t capacity, size_t index, const char *text)
@@ -187,6 +208,7 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
     session_options.threads = engine->threads;
     session_options.max_file_bytes = args->max_file;
     session_options.max_memory_bytes = args->max_memory;
+    session_options.lenient = args->lenient;
     if (args->verb->bit != VERB_BENCH) /* which says once what it would hear at every repeat */
         session_options.warn = on_library_warning;
     session_options.warn_context = (void *)(uintptr_t)args; /* on_library_warning only reads it */

@@ -21,6 +21,10 @@ int cli_usage_error(const cli_args *args, const char *format, ...)
 /* "akin: warning: ...", or with --json {"warning":{"message":...}}. */
 void cli_warn(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether a picture that was embedded is damaged (--lenient); then it is told with a warning that
+ * names it, in JSON with a "path". */
+bool cli_damaged(const cli_args *args, const akin_error *picture);
+
 /* "text 3 ("a photo of...")": names a text in messages, shortened and escaped. */
 void cli_name_text(char *buffer, size_t capacity, size_t index, const char *text);
 

@@ -107,7 +107,7 @@ typedef struct classify_run {
     size_t done, failed;
 } classify_run;
 
-static void print_one(const classify_run *r, const char *path)
+static void print_one(const classify_run *r, const char *path, bool damaged)
 {
     FILE *out = r->out.stream;
     size_t shown = r->labels.count;
@@ -116,7 +116,7 @@ static void print_one(const classify_run *r, const char *path)
     if (r->args->json) {
         fputs(r->done == 0 ? "{" : ",\n{", out);
         out_json_name(out, "path", path, strlen(path));
-        fputs(",\"labels\":[", out);
+        fputs(damaged ? ",\"damaged\":true,\"labels\":[" : ",\"labels\":[", out);
         for (size_t i = 0; i < shown; i++) {
             const char *label = r->labels.items[r->order[i].label];
             fputs(i == 0 ? "{\"label\":" : ",{\"label\":", out);
@@ -158,7 +158,7 @@ static akin_status classify_chunk(classify_run *r, size_t first, size_t count, a
         for (size_t k = 0; k < r->labels.count; k++)
             r->order[k] = (scored){ r->probabilities[k], k };
         qsort(r->order, r->labels.count, sizeof *r->order, by_probability);
-        print_one(r, r->pictures[i].path);
+        print_one(r, r->pictures[i].path, cli_damaged(r->args, &r->errors[i]));
         r->done++;
     }
     AKIN_TRY(out_flush(&r->out, err));

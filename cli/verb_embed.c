@@ -51,6 +51,7 @@ static akin_status embed_texts(embed_run *r, size_t first, size_t count, unsigne
             akin_fail(&r->errors[i], why.code, NULL, "%s: %s", name, why.message);
         } else {
             r->errors[i].code = AKIN_OK;
+            r->errors[i].message[0] = '\0';
             r->texts[n++] = text;
         }
     }
@@ -86,6 +87,7 @@ static akin_status write_chunk(embed_run *r, size_t first, size_t count, akin_er
             continue;
         }
         r->done++;
+        const bool damaged = cli_damaged(r->args, &r->errors[i]);
         if (r->as_npy) {
             r->kept[first + i] = true;
             AKIN_TRY(out_npy_add(&r->npy, row, r->dimensions, err));
@@ -95,7 +97,8 @@ static akin_status write_chunk(embed_run *r, size_t first, size_t count, akin_er
         const char *name = input_name(r, first + i);
         putc('{', out);
         out_json_name(out, "input", name, strlen(name));
-        fprintf(out, ",\"type\":\"%s\",\"embedding\":", is_text(r, first + i) ? "text" : "image");
+        fprintf(out, ",\"type\":\"%s\",%s\"embedding\":", is_text(r, first + i) ? "text" : "image",
+                damaged ? "\"damaged\":true," : "");
         out_json_floats(out, row, r->dimensions);
         fputs("}\n", out);
     }

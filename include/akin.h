@@ -118,11 +118,14 @@ typedef struct akin_session_options {
     size_t max_file_bytes;  /* largest picture file read; 0: 256 MiB */
     size_t max_memory_bytes; /* most memory one picture may need; 0: 2 GiB */
     /* Called on the calling thread with a line about something that was done but that a person
-     * should know: a text was cut. NULL: not told. */
+     * should know: a text was cut, a picture is damaged. NULL: not told. */
     void (*warn)(void *context, const char *message);
     void *warn_context;
+    bool lenient; /* take a JPEG that was cut when at least half of its rows are there (a
+                     progressive one: in its first scan); what is missing is made up, as grey or as
+                     what is near */
 } akin_session_options;
-#define AKIN_SESSION_OPTIONS_INIT { sizeof(akin_session_options), 0, 0, 0, NULL, NULL }
+#define AKIN_SESSION_OPTIONS_INIT { sizeof(akin_session_options), 0, 0, 0, NULL, NULL, false }
 
 /* The model must outlive the session. */
 AKIN_API akin_status akin_session_new(akin_session **out, const akin_model *model,
@@ -151,7 +154,9 @@ typedef struct akin_picture_input {
 
 /* errors: NULL, and the first picture that fails fails the call; or [count], and each picture fails
  * or succeeds by itself (errors[i].code; the row of a failed one is zero) while the call reports
- * only what concerns them all. */
+ * only what concerns them all. The message of one that succeeds is empty, unless the session is
+ * lenient and the picture damaged: "JPEG ends at row 300 of 400: the rest is made up". Without
+ * errors, that goes to the session's warn, behind the picture's path. */
 AKIN_API akin_status akin_embed_pictures(akin_session *session, const akin_picture_input *pictures,
                                          size_t count, unsigned flags, float *out, size_t capacity,
                                          akin_error *errors, akin_error *err);
@@ -172,7 +177,7 @@ AKIN_API akin_status akin_tokenize(const akin_model *model, const char *text, si
 
 /* The tensor of a picture, float32 [3, *height, *width]: what preprocessor_config.json makes,
  * whether or not the model takes that size. AKIN_E_CAPACITY has set *height and *width to what is
- * needed. */
+ * needed. That a picture is damaged (lenient) goes to the session's warn. */
 AKIN_API akin_status akin_preprocess_picture(akin_session *session,
                                              const akin_picture_input *picture, float *out,
                                              size_t capacity, int *height, int *width,

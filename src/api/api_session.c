@@ -34,6 +34,7 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
         session->limits.file_bytes = options.max_file_bytes;
     if (options.max_memory_bytes != 0)
         session->limits.memory_bytes = options.max_memory_bytes;
+    session->limits.lenient = options.lenient;
     session->warn = options.warn;
     session->warn_context = options.warn_context;
     status = akin_pool_new(&session->pool,
@@ -168,8 +169,28 @@ static akin_status name_picture(akin_error *err, const akin_picture_input *input
     return status;
 }
 
+/* A picture's error as that of the whole call; AKIN_OK when it has none. */
+static akin_status raise_error(const akin_error *picture, akin_error *err)
+{
+    if (picture->code != AKIN_OK && err != NULL)
+        *err = *picture;
+    return picture->code;
+}
+
+/* Tells what a picture that was taken all the same lacks. */
+static void warn_damage(const akin_session *session, const akin_error *damage)
+{
+    char message[sizeof damage->path + sizeof damage->message + 2];
+    if (session->warn == NULL || damage->message[0] == '\0')
+        return;
+    snprintf(message, sizeof message, "%s%s%s", damage->path, damage->path[0] != '\0' ? ": " : "",
+             damage->message);
+    session->warn(session->warn_context, message);
+}
+
 /* Decodes and preprocesses one picture. side: the pixels a side that the model takes, or 0 for
- * whatever preprocessor_config.json makes. */
+ * whatever preprocessor_config.json makes. err (never NULL) then is AKIN_OK, and says what the
+ * picture lacks. */
 static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
                                       size_t side, float *out, size_t capacity, int *height,
                                       int *width, akin_error *err)
@@ -192,6 +213,12 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
         goto out;
     }
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
+    err->code = AKIN_OK;
+    err->message[0] = err->path[0] = '\0';
+    if (picture.damaged_row != 0) {
+        akin_picture_damage(&picture, err->message, sizeof err->message);
+        name_picture(err, input, AKIN_OK);
+    }
 out:
     akin_picture_clear(&picture);
     return status != AKIN_OK ? name_picture(err, input, status) : AKIN_OK;
@@ -204,7 +231,13 @@ akin_status akin_preprocess_picture(akin_session *session, const akin_picture_in
     akin_status status = need_part(session, AKIN_PART_PREPROCESS, "AKIN_PART_PREPROCESS", err);
     if (status != AKIN_OK)
         return status;
-    return preprocess_picture(session, picture, 0, out, capacity, height, width, err);
+    akin_error own = { 0 };
+    status = preprocess_picture(session, picture, 0, out, capacity, height, width, &own);
+    if (status == AKIN_OK)
+        warn_damage(session, &own);
+    else
+        raise_error(&own, err);
+    return status;
 }
 
 struct picture_chunk {
@@ -220,17 +253,8 @@ static void picture_task(void *context, size_t i, int worker)
     const struct picture_chunk *t = context;
     const size_t side = t->session->model->config.image, each = 3 * side * side;
     int height, width;
-    t->errors[i].code = AKIN_OK;
     preprocess_picture(t->session, &t->inputs[i], side, t->pixels + i * each, each, &height, &width,
                        &t->errors[i]);
-}
-
-/* A picture's error as that of the whole call; AKIN_OK when it has none. */
-static akin_status raise_error(const akin_error *picture, akin_error *err)
-{
-    if (picture->code != AKIN_OK && err != NULL)
-        *err = *picture;
-    return picture->code;
 }
 
 /* Pictures go through in groups of this many: all threads decode and preprocess, then all
@@ -278,10 +302,12 @@ akin_status akin_embed_pictures(akin_session *session, const akin_picture_input 
             }
             if (own[i].code != AKIN_OK)
                 memset(to, 0, n * sizeof *to);
-            if (errors != NULL)
+            if (errors != NULL) {
                 errors[start + i] = own[i];
-            else
-                AKIN_TRY(raise_error(&own[i], err));
+                continue;
+            }
+            AKIN_TRY(raise_error(&own[i], err));
+            warn_damage(session, &own[i]);
         }
     }
 out:

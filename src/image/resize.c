@@ -2,9 +2,9 @@
  *
  * Owns the filter weights and the two passes. Refuses what needs more than max_bytes. Matches
  * Pillow 13.0.0 (Image.resize on L, RGB, CMYK, LA and RGBA) bit for bit: double weights rounded to
- * 22 bits, 32-bit sums, a rounding to 8 bits after each pass. Rows and columns are independent of each
- * other, so only those that reach the window are computed: the reference makes 224 x 672,000 pixels
- * of a 1 x 3000 picture before it crops 224 x 224 of them.
+ * 22 bits, 32-bit sums, a rounding to 8 bits after each pass. Rows and columns are independent of
+ * each other, so only those that reach the window are computed: the reference makes 224 x 672,000
+ * pixels of a 1 x 3000 picture before it crops 224 x 224 of them.
  */
 #include "resize.h"
 

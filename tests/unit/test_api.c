@@ -279,6 +279,71 @@ static void pictures_fail_alone(void **state)
     akin_model_close(model);
 }
 
+static void keep_warning(void *context, const char *message)
+{
+    snprintf(context, 256, "%s", message);
+}
+
+/* A lenient session takes a JPEG that was cut late, and says so: in its own error, or to warn. */
+static void damaged_pictures_are_told(void **state)
+{
+    (void)state;
+    FILE *f = fopen("tests/golden/pictures/jpeg-444.jpg", "rb");
+    assert_non_null(f);
+    char bytes[4600], warning[256] = "";
+    assert_int_equal(fread(bytes, 1, sizeof bytes, f), sizeof bytes);
+    fclose(f);
+    akin_error err, errors[3];
+    akin_model *model = open_model(AKIN_PART_IMAGE);
+    akin_session *session;
+    akin_session_options options = AKIN_SESSION_OPTIONS_INIT;
+    options.warn = keep_warning;
+    options.warn_context = warning;
+    akin_picture_input pictures[] = { { .path = PICTURE },
+                                      { .path = "cut", .bytes = bytes, .size = sizeof bytes },
+                                      { .path = "cut", .bytes = bytes, .size = 2000 } };
+    float rows[3 * DIMS], pixels[PIXELS];
+    int height, width;
+    assert_int_equal(akin_session_new(&session, model, &options, NULL), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 2, 0, rows, 2 * DIMS, NULL, &err),
+                     AKIN_E_TRUNCATED);
+    akin_session_free(session);
+
+    options.lenient = true;
+    options.size = offsetof(akin_session_options, lenient); /* from an older header: not seen */
+    assert_int_equal(akin_session_new(&session, model, &options, NULL), AKIN_OK);
+    assert_int_equal(akin_embed_pictures(session, pictures, 2, 0, rows, 2 * DIMS, NULL, &err),
+                     AKIN_E_TRUNCATED);
+    akin_session_free(session);
+
+    options.size = sizeof options;
+    assert_int_equal(akin_session_new(&session, model, &options, NULL), AKIN_OK);
+    memset(errors, 'x', sizeof errors);
+    assert_int_equal(akin_embed_pictures(session, pictures, 3, 0, rows, 3 * DIMS, errors, &err),
+                     AKIN_OK);
+    assert_int_equal(errors[0].code, AKIN_OK);
+    assert_string_equal(errors[0].message, "");
+    assert_int_equal(errors[1].code, AKIN_OK);
+    assert_string_equal(errors[1].message, "JPEG ends at row 72 of 93: the rest is made up");
+    assert_string_equal(errors[1].path, "cut");
+    assert_int_equal(errors[2].code, AKIN_E_TRUNCATED);
+    assert_string_equal(warning, "");
+    assert_int_equal(akin_embed_pictures(session, pictures, 2, 0, rows, 2 * DIMS, NULL, &err),
+                     AKIN_OK);
+    assert_string_equal(warning, "cut: JPEG ends at row 72 of 93: the rest is made up");
+    warning[0] = '\0';
+    assert_int_equal(akin_preprocess_picture(session, &pictures[1], pixels, PIXELS, &height, &width,
+                                             &err),
+                     AKIN_OK);
+    assert_string_equal(warning, "cut: JPEG ends at row 72 of 93: the rest is made up");
+    assert_int_equal(akin_preprocess_picture(session, &pictures[2], pixels, PIXELS, &height, &width,
+                                             &err),
+                     AKIN_E_TRUNCATED);
+    assert_string_equal(err.path, "cut");
+    akin_session_free(session);
+    akin_model_close(model);
+}
+
 /* ---- Two sessions over one model ------------------------------------------------------------ */
 
 enum { ROUNDS = 10 };
@@ -358,6 +423,7 @@ int main(void)
         cmocka_unit_test(capacity_is_respected),
         cmocka_unit_test(sizes_and_warnings),
         cmocka_unit_test(pictures_fail_alone),
+        cmocka_unit_test(damaged_pictures_are_told),
         cmocka_unit_test(two_threads_share_a_model),
         cmocka_unit_test(names_are_found),
     };

@@ -130,7 +130,7 @@ static void crop_offsets(void **state)
     }
 }
 
-/* The colour round a picture in each layout: of a palette the entry, of inks what they look like. */
+/* The colour round a picture in each layout: of a palette its entry, of inks their light. */
 static void borders(void **state)
 {
     (void)state;
