@@ -30,7 +30,8 @@ const cli_option cli_options[] = {
     { "skip-broken", 0, KIND_FLAG, NULL, VERB_EMBED, AT(skip_broken), 0,
       "with npy: leave out inputs that fail; OUT.txt lists those kept" },
     { "lenient", 0, KIND_FLAG, NULL, VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS, AT(lenient), 0,
-      "take a JPEG that was cut late, with a warning; half of its rows must be there" },
+      "take a JPEG that was cut late (half of its rows must be there), with a warning; in the JSON "
+      "of embed and classify, \"damaged\":true" },
     { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0,
       "the labels, between commas" },
     { "labels-file", 0, KIND_VALUE, "FILE", VERB_CLASSIFY, AT(labels_file), 0,
