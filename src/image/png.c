@@ -47,6 +47,7 @@ typedef struct job {
     akin_error *err;
     jmp_buf escape;
     akin_status status;
+    bool no_memory; /* a request of libpng's failed */
     png_structp png;
     png_infop info;
 
@@ -473,8 +474,23 @@ static void convert_row(const job *j, const uint8_t *restrict in, size_t count,
 static void on_error(png_structp png, png_const_charp why)
 {
     job *j = png_get_error_ptr(png);
-    j->status = broken(j, why);
+    j->status = j->no_memory ? akin_fail_nomem(j->err, "a PNG decoder", 0) : broken(j, why);
     longjmp(j->escape, 1);
+}
+
+/* libpng and zlib call a lack of memory by many names, broken data among them. */
+static png_voidp on_alloc(png_structp png, png_alloc_size_t size)
+{
+    job *j = png_get_mem_ptr(png);
+    void *p = malloc(size);
+    j->no_memory |= p == NULL;
+    return p;
+}
+
+static void on_free(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
 }
 
 static void on_warning(png_structp png, png_const_charp why)
@@ -586,7 +602,8 @@ static akin_status guarded(job *j)
 {
     if (setjmp(j->escape) != 0)
         return j->status;
-    j->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, j, on_error, on_warning);
+    j->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, on_error, on_warning, j, on_alloc,
+                                      on_free);
     if (j->png == NULL)
         return akin_fail_nomem(j->err, "a PNG decoder", 0);
     return decode_data(j);
