@@ -178,11 +178,13 @@ akin_status akin_heif_decode_by(const akin_heif_calls *heif, akin_picture *out,
         goto out;
     }
     /* What is decoded may be larger than what is left of it after a crop. */
-    int width = heif->image_handle_get_width(handle), height = heif->image_handle_get_height(handle);
+    int width = heif->image_handle_get_width(handle);
+    int height = heif->image_handle_get_height(handle);
     int coded_width = heif->image_handle_get_ispe_width(handle);
     int coded_height = heif->image_handle_get_ispe_height(handle);
     if (width <= 0 || height <= 0 || coded_width < 0 || coded_height < 0) {
-        status = akin_fail(err, AKIN_E_CORRUPT, from->path, "HEIF of %d x %d pixels", width, height);
+        status =
+            akin_fail(err, AKIN_E_CORRUPT, from->path, "HEIF of %d x %d pixels", width, height);
         goto out;
     }
     size_t extra, pixels = akin_max((size_t)width * (size_t)height,

@@ -8,29 +8,40 @@
 #include "base/file.h"
 
 /* dlerror's text lasts until the next call, and may be NULL. */
-static void explain(char *why, size_t size)
+static const char *problem(void)
 {
     const char *text = dlerror();
-    snprintf(why, size, "%s", text != NULL ? text : "it cannot be opened");
+    return text != NULL ? text : "it cannot be opened";
 }
 
 bool akin_library_open(const char *const *sonames, const akin_symbol *symbols, size_t count,
                        void *calls, char *why, size_t size)
 {
     void *library = NULL;
-    snprintf(why, size, "no name to look for");
+    bool told = false;
     for (size_t i = 0; library == NULL && sonames[i] != NULL; i++) {
         /* RTLD_LOCAL: its symbols, and those of the codecs it brings, are no other's business. */
         library = dlopen(sonames[i], RTLD_NOW | RTLD_LOCAL);
-        if (library == NULL)
-            explain(why, size);
+        if (library != NULL || told)
+            continue;
+        /* That one of several names is not there is no news; that one is there and broken, or lacks
+         * a library itself, is the reason. */
+        const char *text = problem();
+        told = strncmp(text, sonames[i], strlen(sonames[i])) != 0 ||
+               strstr(text, "No such file") == NULL;
+        if (told)
+            snprintf(why, size, "%s", text);
+        else if (i == 0)
+            snprintf(why, size, "not found: %s", sonames[0]);
+        else
+            snprintf(why, size, "not found: %s to %s", sonames[0], sonames[i]);
     }
     if (library == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
         void *found = dlsym(library, symbols[i].name);
         if (found == NULL && !symbols[i].optional) {
-            explain(why, size);
+            snprintf(why, size, "%s", problem());
             dlclose(library); /* nothing of it has been called */
             return false;
         }

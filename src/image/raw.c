@@ -169,7 +169,8 @@ static akin_status refuse(const akin_raw_calls *raw, int code, const akin_encode
     case AKIN_RAW_NO_THUMBNAIL:
     case AKIN_RAW_NO_SUCH_THUMBNAIL:
         return akin_fail(err, AKIN_E_UNSUPPORTED, from->path,
-                         "a raw photograph without a preview in it; akin does not develop raw data");
+                         "a raw photograph without a preview in it; akin does not develop raw "
+                         "data");
     case AKIN_RAW_NO_FILE:
         return akin_fail(err, AKIN_E_UNSUPPORTED, from->path,
                          "a raw photograph that LibRaw %s does not know", raw->version());
