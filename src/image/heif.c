@@ -16,9 +16,10 @@
 #include "base/arith.h"
 #include "library.h"
 
-/* What libheif may keep of a pixel at once: planes of up to three 16-bit samples, once as decoded
- * and once turned; fewer bits and subsampled colours need a quarter of it. */
-#define DECODER_PIXEL 12
+/* What libheif may keep of a pixel at once. Measured with 1.15.1 and 1.19.7, full colour, alpha and
+ * turned, as the worst: 16 bytes of 10 bits a sample, 7 of 8 bits; subsampled colours need half. */
+#define DECODER_PIXEL_DEEP 18
+#define DECODER_PIXEL 9
 #define DECODER_BYTES ((size_t)4 << 20)
 
 /* The first that reads what iPhones write since iOS 18. */
@@ -43,6 +44,7 @@ static const akin_symbol SYMBOLS[] = {
     CALL(image_handle_get_height, false),
     CALL(image_handle_get_ispe_width, false),
     CALL(image_handle_get_ispe_height, false),
+    CALL(image_handle_get_luma_bits_per_pixel, false),
     CALL(image_handle_has_alpha_channel, false),
     CALL(image_handle_is_premultiplied_alpha, true),
     CALL(decode_image, false),
@@ -187,15 +189,17 @@ akin_status akin_heif_decode_by(const akin_heif_calls *heif, akin_picture *out,
             akin_fail(err, AKIN_E_CORRUPT, from->path, "HEIF of %d x %d pixels", width, height);
         goto out;
     }
+    size_t each = heif->image_handle_get_luma_bits_per_pixel(handle) == 8 ? DECODER_PIXEL
+                                                                          : DECODER_PIXEL_DEEP;
     size_t extra, pixels = akin_max((size_t)width * (size_t)height,
                                     (size_t)coded_width * (size_t)coded_height);
-    if (!akin_mul(pixels, DECODER_PIXEL, &extra) || !akin_add(extra, DECODER_BYTES, &extra))
+    if (!akin_mul(pixels, each, &extra) || !akin_add(extra, DECODER_BYTES, &extra))
         extra = SIZE_MAX;
     bool alpha = heif->image_handle_has_alpha_channel(handle) != 0;
     akin_layout layout = alpha ? AKIN_RGBA : AKIN_RGB;
     AKIN_TRY(akin_canvas_init(&canvas, width, height, layout, 1, extra, from, err));
     /* For pictures whose coded size is not the one that they state. As the side of a square. */
-    double side = sqrt((double)(from->memory_bytes / DECODER_PIXEL));
+    double side = sqrt((double)(from->memory_bytes / each));
     heif->context_set_maximum_image_size_limit(context, side < 1 << 20 ? (int)side : 1 << 20);
 
     e = heif->decode_image(handle, &image, AKIN_HEIF_RGB,

@@ -63,6 +63,7 @@ typedef struct akin_heif_calls {
     int (*image_handle_get_height)(const struct heif_image_handle *);
     int (*image_handle_get_ispe_width)(const struct heif_image_handle *);
     int (*image_handle_get_ispe_height)(const struct heif_image_handle *);
+    int (*image_handle_get_luma_bits_per_pixel)(const struct heif_image_handle *); /* -1: unknown */
     int (*image_handle_has_alpha_channel)(const struct heif_image_handle *);
     int (*image_handle_is_premultiplied_alpha)(const struct heif_image_handle *); /* optional */
     struct heif_error (*decode_image)(const struct heif_image_handle *, struct heif_image **,

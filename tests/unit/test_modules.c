@@ -51,6 +51,7 @@ SAME_HEIF(image_handle_get_width);
 SAME_HEIF(image_handle_get_height);
 SAME_HEIF(image_handle_get_ispe_width);
 SAME_HEIF(image_handle_get_ispe_height);
+SAME_HEIF(image_handle_get_luma_bits_per_pixel);
 SAME_HEIF(image_handle_has_alpha_channel);
 SAME_HEIF(image_handle_is_premultiplied_alpha);
 SAME_HEIF(decode_image);
@@ -70,8 +71,9 @@ _Static_assert((int)heif_error_Unsupported_filetype == AKIN_HEIF_UNSUPPORTED_FIL
                (int)heif_channel_interleaved == AKIN_HEIF_INTERLEAVED &&
                (int)heif_compression_HEVC == AKIN_HEIF_HEVC &&
                (int)heif_compression_AV1 == AKIN_HEIF_AV1, "libheif's numbers");
-_Static_assert(offsetof(struct heif_error, subcode) == 4 && offsetof(struct heif_error, message) == 8
-               && sizeof(struct heif_error) == 16, "libheif's error");
+_Static_assert(sizeof((struct heif_error){ 0 }.code) == 4 &&
+               offsetof(struct heif_error, subcode) == 4 &&
+               offsetof(struct heif_error, message) == 8, "libheif's error");
 #endif
 
 #ifdef AKIN_HAVE_RAW_H
@@ -519,6 +521,7 @@ static void fake_release_handle(const struct heif_image_handle *h)
 static int fake_width(const struct heif_image_handle *h) { return (void)h, fake.width; }
 static int fake_height(const struct heif_image_handle *h) { return (void)h, fake.height; }
 static int fake_coded(const struct heif_image_handle *h) { return (void)h, fake.coded; }
+static int fake_bits(const struct heif_image_handle *h) { return (void)h, 8; }
 static int fake_alpha(const struct heif_image_handle *h) { return (void)h, fake.alpha; }
 static int fake_premultiplied(const struct heif_image_handle *h)
 {
@@ -559,12 +562,13 @@ static void fake_release(const struct heif_image *i)
 
 static const akin_heif_calls FAKE_HEIF = {
     .get_version = fake_version, .get_version_number = fake_number,
-    .have_decoder_for_format = (int (*)(unsigned))fake_have, .context_alloc = fake_alloc,
+    .have_decoder_for_format = fake_have, .context_alloc = fake_alloc,
     .context_free = fake_free, .context_read_from_memory_without_copy = fake_read,
     .context_set_maximum_image_size_limit = fake_limit,
     .context_get_primary_image_handle = fake_primary, .image_handle_release = fake_release_handle,
     .image_handle_get_width = fake_width, .image_handle_get_height = fake_height,
     .image_handle_get_ispe_width = fake_coded, .image_handle_get_ispe_height = fake_coded,
+    .image_handle_get_luma_bits_per_pixel = fake_bits,
     .image_handle_has_alpha_channel = fake_alpha,
     .image_handle_is_premultiplied_alpha = fake_premultiplied, .decode_image = fake_decode,
     .image_get_width = fake_got_width, .image_get_height = fake_got_height,
