@@ -43,6 +43,10 @@ static akin_raw_calls library;
 static bool usable;
 static char reason[256];
 
+/* LibRaw writes the date into the EXIF block that it makes, by way of localtime, whose answer is one
+ * for all threads. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
 static void open_library(void)
 {
     usable = akin_library_open(SONAMES, SYMBOLS, sizeof SYMBOLS / sizeof SYMBOLS[0], &library,
@@ -234,8 +238,11 @@ akin_status akin_raw_decode_by(const akin_raw_calls *raw, akin_picture *out,
     int code = raw->open_buffer(handle, from->data, from->size);
     if (code == 0)
         code = raw->unpack_thumb(handle);
-    if (code == 0)
+    if (code == 0) {
+        pthread_mutex_lock(&making);
         preview = raw->dcraw_make_mem_thumb(handle, &code);
+        pthread_mutex_unlock(&making);
+    }
     raw->close(handle); /* what it keeps is not needed beside the decoder's */
     if (preview == NULL)
         return refuse(raw, code != 0 ? code : AKIN_RAW_NO_THUMBNAIL, from, err);
