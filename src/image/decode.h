@@ -60,7 +60,12 @@ akin_status akin_webp_decode(akin_picture *out, const akin_encoded *from, akin_e
 akin_status akin_gif_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
 akin_status akin_bmp_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
 akin_status akin_tiff_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+/* A picture by libheif (HEIC, AVIF), by its brands. */
+bool akin_is_heif(const void *bytes, size_t size);
 akin_status akin_heif_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
+/* A raw photograph, by its bytes; `path` (NULL: none) decides only where they leave doubt. To be
+ * asked before TIFF: most are TIFF files. */
+bool akin_is_raw(const void *bytes, size_t size, const char *path);
 akin_status akin_raw_decode(akin_picture *out, const akin_encoded *from, akin_error *err);
 
 #endif

@@ -30,19 +30,12 @@ typedef struct look {
 static const look LOOKS[] = {
     LOOK("GIF8", "GIF"),
     LOOK("RIFF????WEBP", "WebP"),
-    LOOK("????ftypavi", "AVIF"),
-    LOOK("????ftyphe", "HEIC"),
-    LOOK("????ftypmif1", "HEIC"),
-    LOOK("????ftypmsf1", "HEIC"),
-    LOOK("????ftypcrx", "a raw photograph (CR3)"),
     LOOK("????ftyp", "a video (MP4 or QuickTime)"),
     LOOK("????moov", "a video (QuickTime)"),
     LOOK("RIFF????AVI ", "a video (AVI)"),
     LOOK("\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"),
-    LOOK("II*\0????CR", "a raw photograph (CR2)"),
-    LOOK("II*\0", "TIFF or a raw photograph"),
-    LOOK("MM\0*", "TIFF or a raw photograph"),
-    LOOK("FUJIFILM", "a raw photograph (RAF)"),
+    LOOK("II*\0", "TIFF"),
+    LOOK("MM\0*", "TIFF"),
     LOOK("BM", "BMP"),
     LOOK("\0\0\1\0", "ICO"),
     LOOK("\0\0\0\x0cJXL ", "JPEG XL"),
@@ -111,6 +104,10 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
         return akin_jpeg_decode(out, &from, err);
     if (png)
         return akin_png_decode(out, &from, err);
+    if (akin_is_heif(bytes, size))
+        return akin_heif_decode(out, &from, err);
+    if (akin_is_raw(bytes, size, path))
+        return akin_raw_decode(out, &from, err);
     return unknown(bytes, size, path, err);
 }
 
