@@ -138,7 +138,7 @@ void akin_picture_clear(akin_picture *picture)
 void akin_picture_damage(const akin_picture *picture, char *out, size_t capacity)
 {
     if (picture->damaged_row == AKIN_DAMAGED_COARSE)
-        snprintf(out, capacity, 
+        snprintf(out, capacity,
                  "JPEG ends before its last scan is complete: all rows are there, less sharp");
     else
         snprintf(out, capacity, "JPEG ends at row %d of %d: the rest is made up",
