@@ -218,6 +218,7 @@ static const char *odd_compression(uint64_t compression)
 {
     switch (compression) {
     case OLD_JPEG: return "JPEG in the old style of TIFF 6.0 (compression 6)";
+    case 32771: return "CCITT compression aligned to words"; /* libtiff reads not even its own */
     case 32809: return "ThunderScan compression";
     case 34676: case 34677: return "SGI LogLuv compression";
     case 34712: return "JPEG 2000 compression";
@@ -230,7 +231,7 @@ static const char *odd_compression(uint64_t compression)
 static const char *compression_name(uint64_t compression)
 {
     switch (compression) {
-    case 2: case 3: case 4: case 32771: return "CCITT";
+    case 2: case 3: case 4: return "CCITT";
     case 5: return "LZW";
     case NEW_JPEG: return "JPEG";
     case 8: case 32946: return "Deflate";
@@ -444,8 +445,7 @@ static akin_status choose(job *j)
         AKIN_TRY(read_palette(j));
     if ((c->compression == NEW_JPEG || c->compression == WEBP) && j->bits != 8)
         return broken(j, "JPEG or WebP of other than 8 bits");
-    if ((c->compression == 2 || c->compression == 3 || c->compression == 4 ||
-         c->compression == 32771) && j->bits != 1)
+    if (c->compression >= 2 && c->compression <= 4 && j->bits != 1)
         return broken(j, "CCITT compression of other than one bit");
 
     c->big_endian = j->big_endian;

@@ -23,13 +23,12 @@
 
 #define HAS_OPEN_OPTIONS (TIFFLIB_VERSION >= 20221213) /* 4.5.0 */
 
-static void note(akin_tiff_strip *s, const char *module, const char *format, va_list args)
+static void note(akin_tiff_strip *s, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void note(akin_tiff_strip *s, const char *format, va_list args)
 {
-    if (s->why[0] != '\0')
-        return;
-    int n = module != NULL ? snprintf(s->why, sizeof s->why, "%s: ", module) : 0;
-    if (n >= 0 && (size_t)n < sizeof s->why)
-        vsnprintf(s->why + n, sizeof s->why - (size_t)n, format, args);
+    if (s->why[0] == '\0')
+        vsnprintf(s->why, sizeof s->why, format, args);
 }
 
 #if HAS_OPEN_OPTIONS
@@ -39,7 +38,8 @@ static int on_error(TIFF *tiff, void *strip, const char *module, const char *for
 static int on_error(TIFF *tiff, void *strip, const char *module, const char *format, va_list args)
 {
     (void)tiff;
-    note(strip, module, format, args);
+    (void)module;
+    note(strip, format, args);
     return 1; /* and no other handler */
 }
 
@@ -66,13 +66,17 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static TIFFErrorHandler old_error, old_warning; /* written once, before the first use */
 
 static void on_error(const char *module, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void on_error(const char *module, const char *format, va_list args)
 {
     if (inside != NULL)
-        note(inside, module, format, args);
+        note(inside, format, args);
     else if (old_error != NULL)
         old_error(module, format, args);
 }
 
+static void on_warning(const char *module, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static void on_warning(const char *module, const char *format, va_list args)
 {
     if (inside == NULL && old_warning != NULL)

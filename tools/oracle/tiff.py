@@ -27,8 +27,8 @@ from pictures import content, fnv_array, splitmix
 warnings.filterwarnings("ignore")
 
 NONE, RLE, G3, G4, LZW, JPEG, DEFLATE, PACKBITS = 1, 2, 3, 4, 5, 7, 8, 32773
-OLD_DEFLATE, LZMA, ZSTD, WEBP, RLEW = 32946, 34925, 50000, 50001, 32771
-PIL_NAMES = {RLE: "tiff_ccitt", G3: "group3", G4: "group4", RLEW: "tiff_raw_16", ZSTD: "zstd"}
+OLD_DEFLATE, LZMA, ZSTD, WEBP = 32946, 34925, 50000, 50001
+PIL_NAMES = {RLE: "tiff_ccitt", G3: "group3", G4: "group4", ZSTD: "zstd"}
 REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
@@ -115,7 +115,7 @@ def strip_bytes(samples, bits, big, compression, predictor=1, **options):
         samples = samples.astype(np.int64)
         samples[:, 1:] -= samples[:, :-1].copy()
         samples &= (1 << bits) - 1
-    if compression in (RLE, G3, G4, RLEW):
+    if compression in (RLE, G3, G4):
         # Pillow writes ones for white; the file's photometric tag is ours. Its bits are 1: white.
         image = Image.fromarray(samples[..., 0].astype(np.uint8) * 255).convert("1", dither=0)
         tags = {292: options.get("fax", 0)} if compression == G3 else {}
@@ -232,7 +232,8 @@ def palette(count, seed=5):
 REASONS = {
     "grey16": "Pillow makes every grey of 12 or 16 bits above 255 white, and does not invert where white is zero; akin "
               "takes the high byte",
-    "apart16": "Pillow reads uncompressed planes of 16 bits as planes of 8; akin takes the high byte",
+    "apart16": "Pillow reads uncompressed planes of 16 bits as planes of 8, and never turns the bits of planes; akin "
+               "takes the high byte, and turns them",
     "apart-alpha": "Pillow loses or divides by the alpha of some files with planes apart; akin reads them as it reads planes "
                    "together",
     "premultiplied-grey": "Pillow opens grey with premultiplied alpha and cannot convert it; akin divides, as Pillow does for "
@@ -250,9 +251,9 @@ def exact(samples, photometric, bits, extras, orientation=0):
     v = samples.astype(np.int64)
     v = v >> (bits - 8) if bits > 8 else v * 255 // ((1 << bits) - 1)
     v = 255 - v if photometric == 0 else v
-    v = v[..., :3] if photometric == 2 and list(extras[:1]) == [0] else v
-    colour = v[..., :3] if photometric == 2 else np.repeat(v[..., :1], 3, -1)
     n = 3 if photometric == 2 else 1
+    v = v[..., :n] if list(extras[:1]) == [0] else v
+    colour = np.repeat(v[..., :n], 3 // n, -1)
     if v.shape[2] == n:
         flat = stored = colour
     else:
@@ -349,6 +350,7 @@ def files():
             add(f"rgb-{name}-fill", a[:13], 2, compression=compression, rows=8, fill=2)
             add(f"rgb-{name}-apart-predictor", a[:13], 2, compression=compression, rows=8, predictor=2, apart=True)
     add("rgb-none-fill", a[:13], 2, fill=2, big=True)
+    add("rgb-apart-fill", deep(18, 13, 86, 3, 8), 2, 8, "apart16", apart=True, fill=2, rows=5)
     add("rgb-apart-extra0", deep(18, 13, 81, 4, 8), 2, 8, "apart-extra", apart=True, extras=[0], rows=4)
     add("rgb-apart-extra0-zip", deep(18, 13, 81, 4, 8), 2, apart=True, extras=[0], rows=4, compression=DEFLATE)
     add("rgba-apart", deep(18, 13, 82, 4, 8), 2, apart=True, extras=[2], rows=4)
@@ -363,7 +365,7 @@ def files():
         add(f"size-{w}x{h}-bit", deep(w, h, 90 + n, 1, 1), 1, 1, tile=(16, 16))
     # CCITT
     bits = (content(70, 41, 100, 1, noise=10) > 110).astype(np.uint8)
-    for name, compression, options in [("rle", RLE, {}), ("rlew", RLEW, {}), ("g3", G3, {"fax": 0}), ("g3-2d", G3, {"fax": 1}),
+    for name, compression, options in [("rle", RLE, {}), ("g3", G3, {"fax": 0}), ("g3-2d", G3, {"fax": 1}),
                                        ("g3-aligned", G3, {"fax": 4}), ("g4", G4, {})]:
         for photometric in (0, 1):
             add(f"{name}-{photometric}", bits, photometric, 1, compression=compression, rows=16, **options)
