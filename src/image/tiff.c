@@ -70,7 +70,8 @@ typedef struct job {
     pixels kind;
     bool inverted;      /* white is zero */
     bool premultiplied; /* by alpha */
-    unsigned bits, samples, used; /* bits of one; how many a pixel has, and how many are looked at */
+    unsigned bits, samples; /* bits of one, how many a pixel has, */
+    unsigned used;          /* and how many are looked at */
     bool apart;                   /* planes */
     bool tiled;
     uint32_t across, down; /* strips or tiles */
@@ -528,20 +529,32 @@ static akin_status read_strip(job *j, unsigned plane, size_t index, uint32_t row
     return AKIN_OK;
 }
 
+/* Inlined where `bits` is a number, or the shifts cost more than the CCITT decoder. */
+static inline void unpack_bits(const uint8_t *restrict in, unsigned bits, size_t count,
+                               uint8_t *restrict out)
+{
+    const unsigned each = 8 / bits, mask = (1u << bits) - 1;
+    size_t i = 0;
+    for (; i + each <= count; i += each, in++)
+        for (unsigned k = 0; k < each; k++)
+            out[i + k] = (uint8_t)(in[0] >> (8 - bits - k * bits) & mask);
+    for (unsigned k = 0; i < count; i++, k++)
+        out[i] = (uint8_t)(in[0] >> (8 - bits - k * bits) & mask);
+}
+
 /* 1, 2, 4 and 12 bits to bytes; of 12 the high 8. */
 static void unpack(const uint8_t *in, unsigned bits, size_t count, uint8_t *out)
 {
-    if (bits == 12) {
+    switch (bits) {
+    case 1: unpack_bits(in, 1, count, out); break;
+    case 2: unpack_bits(in, 2, count, out); break;
+    case 4: unpack_bits(in, 4, count, out); break;
+    default:
         for (size_t i = 0; i < count; i++) {
             const uint8_t *pair = in + i / 2 * 3;
             out[i] = i % 2 == 0 ? pair[0] : (uint8_t)(pair[1] << 4 | pair[2] >> 4);
         }
-        return;
-    }
-    const unsigned mask = (1u << bits) - 1;
-    for (size_t i = 0; i < count; i++) {
-        const size_t bit = i * bits;
-        out[i] = (uint8_t)(in[bit / 8] >> (8 - bits - bit % 8) & mask);
+        break;
     }
 }
 
@@ -579,6 +592,10 @@ static void convert(const job *j, const uint8_t *const in[4], size_t step, size_
         }
         break;
     case RGB:
+        if (step == 3 && b == a + 1) {
+            memcpy(to, a, 3 * count);
+            break;
+        }
         for (size_t i = 0, at = 0; i < count; i++, at += step, to += 3) {
             to[0] = a[at];
             to[1] = b[at];
