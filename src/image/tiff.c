@@ -22,8 +22,8 @@
 #include "exif.h"
 #include "tiff_strip.h"
 
-/* What libtiff and the libraries below it keep beside strips. A ZSTD window may have 128 MiB, of
- * which only what is expanded is touched. */
+/* What libtiff and the libraries below it keep beside strips. The window of ZSTD (128 MiB at most)
+ * and of LZMA (what the strip says) is not in it: no more of that is touched than is expanded. */
 #define DECODER_BYTES ((size_t)1 << 20)
 
 /* The fields that matter, and their tags. */
