@@ -16,17 +16,33 @@ akin_picture_options akin_picture_default_options(void)
                                   .memory_bytes = (size_t)2 << 30 };
 }
 
-static const char JPEG_START[] = "\xff\xd8\xff";
-static const char PNG_START[] = "\x89PNG\r\n\x1a\n";
+typedef akin_status (*decoder)(akin_picture *out, const akin_encoded *from, akin_error *err);
 
-/* Other things that people keep among their pictures. A '?' stands for any byte. */
+/* How files begin; a '?' stands for any byte. The first that fits counts. */
 typedef struct look {
     const char *start;
     size_t size;
     const char *name;
+    decoder decode; /* NULL: akin does not read it */
 } look;
 
-#define LOOK(start, name) { start, sizeof(start) - 1, name }
+#define LOOK(start, name, decode) { start, sizeof(start) - 1, name, decode }
+static const look FORMATS[] = {
+    LOOK("\xff\xd8\xff", "JPEG", akin_jpeg_decode),
+    LOOK("\x89PNG\r\n\x1a\n", "PNG", akin_png_decode),
+    LOOK("II*\0", "TIFF", akin_tiff_decode),
+    LOOK("MM\0*", "TIFF", akin_tiff_decode),
+    LOOK("II+\0", "BigTIFF", akin_tiff_decode),
+    LOOK("MM\0+", "BigTIFF", akin_tiff_decode),
+    LOOK("II\0*", "TIFF", akin_tiff_decode), /* wrong, the bytes of 42 swapped, and taken by */
+    LOOK("MM*\0", "TIFF", akin_tiff_decode), /* Pillow too */
+};
+
+#define READS "JPEG, PNG and TIFF"
+
+/* Other things that people keep among their pictures. */
+#undef LOOK
+#define LOOK(start, name) { start, sizeof(start) - 1, name, NULL }
 static const look LOOKS[] = {
     LOOK("GIF8", "GIF"),
     LOOK("RIFF????WEBP", "WebP"),
@@ -34,8 +50,6 @@ static const look LOOKS[] = {
     LOOK("????moov", "a video (QuickTime)"),
     LOOK("RIFF????AVI ", "a video (AVI)"),
     LOOK("\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"),
-    LOOK("II*\0", "TIFF"),
-    LOOK("MM\0*", "TIFF"),
     LOOK("BM", "BMP"),
     LOOK("\0\0\1\0", "ICO"),
     LOOK("\0\0\0\x0cJXL ", "JPEG XL"),
@@ -62,25 +76,20 @@ static bool looks(const uint8_t *bytes, size_t size, const look *l)
     return true;
 }
 
-static bool begins(const uint8_t *bytes, size_t size, const char *start, size_t n)
-{
-    return memcmp(bytes, start, akin_min(size, n)) == 0;
-}
-
 static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, akin_error *err)
 {
     if (size == 0)
-        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; akin reads JPEG and PNG");
+        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; akin reads " READS);
     for (size_t i = 0; i < sizeof LOOKS / sizeof LOOKS[0]; i++)
         if (looks(bytes, size, &LOOKS[i]))
-            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; akin reads JPEG and PNG",
+            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; akin reads " READS,
                              LOOKS[i].name);
     size_t n = akin_min(size, 512);
     bool text = true;
     for (size_t i = 0; i < n; i++)
         text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) &&
                bytes[i] != 0x7f;
-    return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads JPEG and PNG",
+    return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads " READS,
                      text ? "looks like text" : "is no picture that akin knows");
 }
 
@@ -95,19 +104,19 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
                          "with --max-file",
                          size, how.file_bytes);
     const akin_encoded from = { bytes, size, path, how.memory_bytes, how.as_stored, how.lenient };
-    bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
-    bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);
-    if (jpeg ? size < sizeof JPEG_START - 1 : png && size < sizeof PNG_START - 1)
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes",
-                         jpeg ? "JPEG" : "PNG", size);
-    if (jpeg)
-        return akin_jpeg_decode(out, &from, err);
-    if (png)
-        return akin_png_decode(out, &from, err);
     if (akin_is_heif(bytes, size))
         return akin_heif_decode(out, &from, err);
-    if (akin_is_raw(bytes, size, path))
+    if (akin_is_raw(bytes, size, path)) /* before TIFF, whose shape many of them have */
         return akin_raw_decode(out, &from, err);
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        const look *l = &FORMATS[i];
+        if (looks(bytes, size, l))
+            return l->decode(out, &from, err);
+        /* One that starts with a letter could still be anything. */
+        if (size != 0 && size < l->size && (uint8_t)l->start[0] >= 0x80 &&
+            memcmp(bytes, l->start, size) == 0)
+            return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", l->name, size);
+    }
     return unknown(bytes, size, path, err);
 }
 
