@@ -15,20 +15,28 @@ akin_picture_options akin_picture_default_options(void)
                                   .memory_bytes = (size_t)2 << 30 };
 }
 
-static const char JPEG_START[] = "\xff\xd8\xff";
-static const char PNG_START[] = "\x89PNG\r\n\x1a\n";
-
-/* Other things that people keep among their pictures. A '?' stands for any byte. */
+/* What a file begins with. A '?' stands for any byte. */
 typedef struct look {
     const char *start;
     size_t size;
     const char *name;
+    akin_status (*decode)(akin_picture *out, const akin_encoded *from, akin_error *err);
 } look;
 
-#define LOOK(start, name) { start, sizeof(start) - 1, name }
+#define READ(start, name, decode) { start, sizeof(start) - 1, name, decode }
+static const look FORMATS[] = {
+    READ("\xff\xd8\xff", "JPEG", akin_jpeg_decode),
+    READ("\x89PNG\r\n\x1a\n", "PNG", akin_png_decode),
+    READ("RIFF????WEBP", "WebP", akin_webp_decode),
+    READ("GIF87a", "GIF", akin_gif_decode),
+    READ("GIF89a", "GIF", akin_gif_decode),
+    READ("BM", "BMP", akin_bmp_decode),
+};
+#define WHAT_AKIN_READS "akin reads JPEG, PNG, WebP, GIF and BMP"
+
+/* Other things that people keep among their pictures. */
+#define LOOK(start, name) { start, sizeof(start) - 1, name, NULL }
 static const look LOOKS[] = {
-    LOOK("GIF8", "GIF"),
-    LOOK("RIFF????WEBP", "WebP"),
     LOOK("????ftypavi", "AVIF"),
     LOOK("????ftyphe", "HEIC"),
     LOOK("????ftypmif1", "HEIC"),
@@ -42,7 +50,6 @@ static const look LOOKS[] = {
     LOOK("II*\0", "TIFF or a raw photograph"),
     LOOK("MM\0*", "TIFF or a raw photograph"),
     LOOK("FUJIFILM", "a raw photograph (RAF)"),
-    LOOK("BM", "BMP"),
     LOOK("\0\0\1\0", "ICO"),
     LOOK("\0\0\0\x0cJXL ", "JPEG XL"),
     LOOK("\xff\x0a", "JPEG XL"),
@@ -58,35 +65,29 @@ static const look LOOKS[] = {
     LOOK("\x1f\x8b", "a gzip archive"),
 };
 
-static bool looks(const uint8_t *bytes, size_t size, const look *l)
+/* Whether the bytes begin so, as far as there are any. */
+static bool begins(const uint8_t *bytes, size_t size, const look *l)
 {
-    if (size < l->size)
-        return false;
-    for (size_t i = 0; i < l->size; i++)
+    for (size_t i = 0; i < akin_min(size, l->size); i++)
         if (l->start[i] != '?' && bytes[i] != (uint8_t)l->start[i])
             return false;
     return true;
 }
 
-static bool begins(const uint8_t *bytes, size_t size, const char *start, size_t n)
-{
-    return memcmp(bytes, start, akin_min(size, n)) == 0;
-}
-
 static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, akin_error *err)
 {
     if (size == 0)
-        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; akin reads JPEG and PNG");
+        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; " WHAT_AKIN_READS);
     for (size_t i = 0; i < sizeof LOOKS / sizeof LOOKS[0]; i++)
-        if (looks(bytes, size, &LOOKS[i]))
-            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; akin reads JPEG and PNG",
+        if (size >= LOOKS[i].size && begins(bytes, size, &LOOKS[i]))
+            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; " WHAT_AKIN_READS,
                              LOOKS[i].name);
     size_t n = akin_min(size, 512);
     bool text = true;
     for (size_t i = 0; i < n; i++)
         text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) &&
                bytes[i] != 0x7f;
-    return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads JPEG and PNG",
+    return akin_fail(err, AKIN_E_FORMAT, path, "%s; " WHAT_AKIN_READS,
                      text ? "looks like text" : "is no picture that akin knows");
 }
 
@@ -101,15 +102,15 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
                          "with --max-file",
                          size, how.file_bytes);
     const akin_encoded from = { bytes, size, path, how.memory_bytes, how.as_stored, how.lenient };
-    bool jpeg = size != 0 && begins(bytes, size, JPEG_START, sizeof JPEG_START - 1);
-    bool png = size != 0 && begins(bytes, size, PNG_START, sizeof PNG_START - 1);
-    if (jpeg ? size < sizeof JPEG_START - 1 : png && size < sizeof PNG_START - 1)
-        return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes",
-                         jpeg ? "JPEG" : "PNG", size);
-    if (jpeg)
-        return akin_jpeg_decode(out, &from, err);
-    if (png)
-        return akin_png_decode(out, &from, err);
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0] && size != 0; i++) {
+        const look *format = &FORMATS[i];
+        if (!begins(bytes, size, format))
+            continue;
+        if (size < format->size)
+            return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", format->name,
+                             size);
+        return format->decode(out, &from, err);
+    }
     return unknown(bytes, size, path, err);
 }
 
