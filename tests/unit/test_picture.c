@@ -338,15 +338,14 @@ static void not_a_picture(void **state)
         size_t size;
         const char *part;
     } rows[] = {
-        { "", 0, "is empty; akin reads JPEG and PNG" },
-        { "GIF89a..", 8, "looks like GIF; akin reads JPEG and PNG" },
-        { "RIFF\4\0\0\0WEBPVP8 ", 16, "looks like WebP" },
+        { "", 0, "is empty; akin reads JPEG, PNG, WebP, GIF" },
+        { "GIF88a..", 8, "looks like text; akin reads JPEG, PNG, WebP, GIF and BMP" },
+        { "RIFF\4\0\0\0WAVEfmt ", 16, "no picture" },
         { "\0\0\0\x18" "ftypheic\0\0\0\0", 16, "looks like HEIC" },
         { "\0\0\0\x18" "ftypmif1\0\0\0\0", 16, "looks like HEIC" },
         { "\0\0\0\x18" "ftypavif\0\0\0\0", 16, "looks like AVIF" },
         { "\0\0\0\x18" "ftypisom\0\0\0\0", 16, "looks like a video" },
         { "II*\0\10\0\0\0", 8, "looks like TIFF" },
-        { "BM......", 8, "looks like BMP" },
         { "%PDF-1.7", 8, "looks like PDF" },
         { "hello\n", 6, "looks like text" },
         { "\1\2\3\4", 4, "no picture that akin knows" },
