@@ -29,7 +29,7 @@ typedef struct job {
     unsigned bits, compression;
     size_t data; /* offset of the first row in the file */
     akin_layout layout;
-    uint8_t palette[256][3];
+    uint8_t palette[256][4]; /* the fourth byte is not used */
     uint8_t order[4];        /* 24 and 32 bits: the byte that is red, green, blue, alpha */
     unsigned green_bits;     /* 16 bits: 5 or 6 */
     akin_canvas canvas;
@@ -85,8 +85,8 @@ static akin_status read_masks(job *j, const uint32_t mask[4])
 static akin_status read_palette(job *j, akin_cursor *c, uint32_t count, size_t entry)
 {
     if (count > 65536)
-        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken BMP: a palette of %u colours",
-                         count);
+        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path,
+                         "broken BMP: a palette of %u colours", count);
     size_t size = akin_min(entry * count, akin_cursor_left(c)), have = size / entry;
     const uint8_t *colours;
     akin_cursor_bytes(c, size, &colours);
@@ -192,9 +192,9 @@ static void convert_row(const job *j, const uint8_t *restrict in, uint8_t *restr
     const size_t width = (size_t)j->width, step = j->bits / 8;
     const uint8_t *order = j->order;
     switch (j->bits) {
+    case 8: akin_look_up(j->palette[0], in, width, out); break;
     case 1:
-    case 4:
-    case 8: {
+    case 4: {
         const unsigned per_byte = 8 / j->bits, mask = (1u << j->bits) - 1;
         for (size_t x = 0; x < width; x++) {
             unsigned shift = (unsigned)(per_byte - 1 - x % per_byte) * j->bits;

@@ -37,7 +37,7 @@ typedef struct job {
     bool interlaced, grey;
     int clear;                        /* the transparent index, or -1 */
     unsigned bits;                    /* of a literal */
-    uint8_t palette[256][3];
+    uint8_t palette[256][4];         /* the fourth byte is not used */
 
     akin_canvas canvas;
     uint8_t *line;                    /* a row of indices, then the same as RGB */
@@ -111,7 +111,8 @@ static akin_status read_palette(job *j, unsigned flags, bool *grey)
     for (size_t i = 0; i < 3 * count; i++)
         *grey = *grey && colours[i] == i / 3;
     memset(j->palette, 0, sizeof j->palette);
-    memcpy(j->palette, colours, 3 * count);
+    for (size_t i = 0; i < count; i++)
+        memcpy(j->palette[i], colours + 3 * i, 3);
     return AKIN_OK;
 }
 
@@ -188,8 +189,7 @@ static void fill(job *j)
 static void end_line(job *j)
 {
     uint8_t *rgb = j->line + j->columns;
-    for (size_t i = 0; i < (size_t)j->columns; i++)
-        memcpy(rgb + 3 * i, j->palette[j->line[i]], 3);
+    akin_look_up(j->palette[0], j->line, (size_t)j->columns, rgb);
     akin_canvas_scatter(&j->canvas, j->left, j->top + j->y, 1, rgb, j->columns);
     j->x = 0;
     j->y += j->step;
@@ -210,8 +210,8 @@ static void put(job *j, const uint8_t *text, size_t count)
 {
     while (count != 0 && !j->full) {
         size_t room = (size_t)(j->columns - j->x), n = count < room ? count : room;
-        memcpy(j->line + j->x, text, n);
-        j->x += (int)n;
+        for (size_t i = 0; i < n; i++) /* mostly a few */
+            j->line[j->x++] = text[i];
         text += n;
         count -= n;
         if (j->x == j->columns)
@@ -311,8 +311,9 @@ akin_status akin_gif_decode(akin_picture *out, const akin_encoded *from, akin_er
     akin_status status;
     AKIN_TRY(read_headers(j));
     size_t line = 4 * (size_t)j->columns;
-    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, j->grey ? AKIN_RGB : AKIN_RGB_NEAREST,
-                              1, sizeof *j + line, from, err));
+    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height,
+                              j->grey ? AKIN_RGB : AKIN_RGB_NEAREST, 1, sizeof *j + line, from,
+                              err));
     j->line = malloc(line);
     if (j->line == NULL) {
         status = akin_fail_nomem(err, "a row", line);

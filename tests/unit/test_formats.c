@@ -113,7 +113,8 @@ static void cut_anywhere(void **state)
             akin_picture p;
             akin_error err = { 0 };
             const json_t *row = json_array_get(loads, next);
-            bool loadable = row != NULL && json_integer_value(json_array_get(row, 0)) == (json_int_t)n;
+            bool loadable =
+                row != NULL && json_integer_value(json_array_get(row, 0)) == (json_int_t)n;
             akin_status status = decode(&p, b.data, n, NULL, &err);
             char hash[17] = "";
             if (status == AKIN_OK)
