@@ -1,9 +1,9 @@
 /* gif.c - the first frame of a GIF to pixels, equal to Pillow's.
  *
- * Owns the walk over the blocks up to the first image, and its own LZW reader: giflib stops where
- * Pillow goes on (codes of up to 12 bits for literals, tables that are full, data that carries on
- * in what looks like the next block), goes on where Pillow stops, and reads a whole file with every
- * frame of it. Nothing behind the last pixel of the first frame is looked at.
+ * Owns the walk over the blocks up to the first image, and its own LZW reader: giflib refuses what
+ * Pillow loads (literals of more than 8 bits, junk and empty blocks between the parts, an image
+ * whose end is missing; 5 of the pictures in tests/golden/formats) and loads what Pillow refuses.
+ * Nothing behind the last pixel of the first frame is looked at.
  *
  * Refuses an image whose pixels are not all there. Matches Pillow 13.0.0 (GifImagePlugin.py,
  * GifDecode.c): the canvas is what screen and frame cover together; around the frame lies the

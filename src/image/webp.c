@@ -21,10 +21,12 @@
 /* What libwebp keeps beside rows and planes. Measured below 100 KiB. */
 #define DECODER_BYTES ((size_t)256 << 10)
 
-/* The lossless decoder keeps a set of Huffman tables for each group of blocks; a set is at least 20
- * bits of the file, at most TABLES_BYTES of memory, and there are at most MAX_TABLES of them. */
+/* The lossless decoder keeps a set of Huffman tables for each group of blocks of 4 x 4 pixels, at
+ * most 65,536 of them (or 1,000, when there are fewer blocks but more pixels). It allocates them at
+ * once but touches each only when the file describes it, in 20 bits or more. */
 #define TABLES_BYTES 20800
 #define MAX_TABLES 65536
+#define MAX_UNUSED_TABLES 1000
 
 typedef struct job {
     const akin_encoded *from;
@@ -90,8 +92,10 @@ static size_t decoder_bytes(const job *j, const WebPBitstreamFeatures *frame)
     if (lossless || frame->has_alpha) {
         /* All pixels of 4 bytes, three planes of 4 bytes a block (two transforms and the groups of
          * Huffman tables), 17 rows, and the tables. Alpha is packed the same way, then unpacked. */
-        uint64_t tables = akin_min(blocks < MAX_TABLES ? (size_t)blocks : MAX_TABLES,
-                                   j->frame.fragment.size / 5 * 2);
+        uint64_t tables = j->frame.fragment.size / 5 * 2 + 1;
+        const uint64_t places = blocks < MAX_UNUSED_TABLES ? MAX_UNUSED_TABLES : blocks;
+        tables = tables < places ? tables : places;
+        tables = tables < MAX_TABLES ? tables : MAX_TABLES;
         total += 4 * w * h + 12 * blocks + 17 * 4 * w + tables * TABLES_BYTES + 4 * MAX_TABLES;
         total += lossless ? 0 : w * h;
     }
