@@ -42,6 +42,11 @@ static akin_status broken(const job *j, const char *why)
     return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken WebP: %s", why);
 }
 
+static uint32_t little32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 /* Opens the container. libwebpdemux does not say why it refuses one; the RIFF header tells a file
  * that was cut from one that is wrong. */
 static akin_status open_container(job *j)
@@ -53,8 +58,7 @@ static akin_status open_container(job *j)
     if (memcmp(data + 12, "VP8 ", 4) != 0 && memcmp(data + 12, "VP8L", 4) != 0 &&
         memcmp(data + 12, "VP8X", 4) != 0)
         return broken(j, "it does not begin with VP8, VP8L or VP8X");
-    uint32_t promised = (uint32_t)data[4] | (uint32_t)data[5] << 8 | (uint32_t)data[6] << 16 |
-                        (uint32_t)data[7] << 24;
+    uint32_t promised = little32(data + 4);
     if (promised > size - 8)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                          "WebP ends after %zu of %llu bytes", size, promised + 8ull);
@@ -88,16 +92,21 @@ static size_t decoder_bytes(const job *j, const WebPBitstreamFeatures *frame)
     const uint64_t w = (uint64_t)frame->width, h = (uint64_t)frame->height; /* below 2^24 */
     const uint64_t blocks = (w / 4 + 1) * (h / 4 + 1);
     uint64_t total = DECODER_BYTES + 160 * w;
-    bool lossless = frame->format == 2;
-    if (lossless || frame->has_alpha) {
+    const uint8_t *data = j->frame.fragment.bytes;
+    size_t packed = frame->format == 2 ? j->frame.fragment.size : 0; /* bytes packed lossless */
+    if (packed == 0 && frame->has_alpha) {
+        total += w * h;
+        if (j->frame.fragment.size > 12 && memcmp(data, "ALPH", 4) == 0 && (data[8] & 3) != 0)
+            packed = little32(data + 4);
+    }
+    if (packed != 0) {
         /* All pixels of 4 bytes, three planes of 4 bytes a block (two transforms and the groups of
-         * Huffman tables), 17 rows, and the tables. Alpha is packed the same way, then unpacked. */
-        uint64_t tables = j->frame.fragment.size / 5 * 2 + 1;
+         * Huffman tables), 17 rows, and the tables. */
+        uint64_t tables = (uint64_t)packed / 5 * 2 + 1;
         const uint64_t places = blocks < MAX_UNUSED_TABLES ? MAX_UNUSED_TABLES : blocks;
         tables = tables < places ? tables : places;
         tables = tables < MAX_TABLES ? tables : MAX_TABLES;
         total += 4 * w * h + 12 * blocks + 17 * 4 * w + tables * TABLES_BYTES + 4 * MAX_TABLES;
-        total += lossless ? 0 : w * h;
     }
     /* The demuxer: 8 bytes of the file, the smallest chunk, are a node of 32. */
     total += 4 * (uint64_t)j->from->size;
