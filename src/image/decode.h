@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "picture.h"
 #include "pixel.h"
@@ -52,6 +53,25 @@ void akin_canvas_scatter(akin_canvas *canvas, int x, int y, int step, const uint
 
 /* Hands the finished picture over, in the layout the caller of akin_picture_decode asked for. */
 void akin_canvas_take(akin_canvas *canvas, const akin_encoded *from, akin_picture *out);
+
+/* `count` indices to RGB, from a palette of 4 bytes a colour. Writes four bytes a pixel, the fourth
+ * overwritten by the next pixel: a third of the time that three take. */
+static inline void akin_look_up(const uint8_t *palette, const uint8_t *restrict indices,
+                                size_t count, uint8_t *restrict rgb)
+{
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count - 1; i++)
+        memcpy(rgb + 3 * i, palette + 4 * (size_t)indices[i], 4);
+    memcpy(rgb + 3 * (count - 1), palette + 4 * (size_t)indices[count - 1], 3);
+}
+
+/* The colours of AKIN_RGB_NEAREST, from a palette of 4 bytes a colour. */
+static inline void akin_canvas_palette(akin_canvas *canvas, const uint8_t palette[256][4])
+{
+    for (int i = 0; i < 256; i++)
+        memcpy(canvas->picture.palette[i], palette[i], 3);
+}
 
 /* Each fills *out, which the caller clears, or leaves it empty. */
 akin_status akin_jpeg_decode(akin_picture *out, const akin_encoded *from, akin_error *err);

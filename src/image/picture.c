@@ -26,31 +26,30 @@ typedef struct look {
     decoder decode; /* NULL: akin does not read it */
 } look;
 
-#define LOOK(start, name, decode) { start, sizeof(start) - 1, name, decode }
+#define READ(start, name, decode) { start, sizeof(start) - 1, name, decode }
 static const look FORMATS[] = {
-    LOOK("\xff\xd8\xff", "JPEG", akin_jpeg_decode),
-    LOOK("\x89PNG\r\n\x1a\n", "PNG", akin_png_decode),
-    LOOK("II*\0", "TIFF", akin_tiff_decode),
-    LOOK("MM\0*", "TIFF", akin_tiff_decode),
-    LOOK("II+\0", "BigTIFF", akin_tiff_decode),
-    LOOK("MM\0+", "BigTIFF", akin_tiff_decode),
-    LOOK("II\0*", "TIFF", akin_tiff_decode), /* wrong, the bytes of 42 swapped, and taken by */
-    LOOK("MM*\0", "TIFF", akin_tiff_decode), /* Pillow too */
+    READ("\xff\xd8\xff", "JPEG", akin_jpeg_decode),
+    READ("\x89PNG\r\n\x1a\n", "PNG", akin_png_decode),
+    READ("RIFF????WEBP", "WebP", akin_webp_decode),
+    READ("GIF87a", "GIF", akin_gif_decode),
+    READ("GIF89a", "GIF", akin_gif_decode),
+    READ("BM", "BMP", akin_bmp_decode),
+    READ("II*\0", "TIFF", akin_tiff_decode),
+    READ("MM\0*", "TIFF", akin_tiff_decode),
+    READ("II+\0", "BigTIFF", akin_tiff_decode),
+    READ("MM\0+", "BigTIFF", akin_tiff_decode),
+    READ("II\0*", "TIFF", akin_tiff_decode), /* wrong, the bytes of 42 swapped, and taken by */
+    READ("MM*\0", "TIFF", akin_tiff_decode), /* Pillow too */
 };
-
-#define READS "JPEG, PNG and TIFF"
+#define WHAT_AKIN_READS "akin reads JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF and raw photographs"
 
 /* Other things that people keep among their pictures. */
-#undef LOOK
 #define LOOK(start, name) { start, sizeof(start) - 1, name, NULL }
 static const look LOOKS[] = {
-    LOOK("GIF8", "GIF"),
-    LOOK("RIFF????WEBP", "WebP"),
     LOOK("????ftyp", "a video (MP4 or QuickTime)"),
     LOOK("????moov", "a video (QuickTime)"),
     LOOK("RIFF????AVI ", "a video (AVI)"),
     LOOK("\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"),
-    LOOK("BM", "BMP"),
     LOOK("\0\0\1\0", "ICO"),
     LOOK("\0\0\0\x0cJXL ", "JPEG XL"),
     LOOK("\xff\x0a", "JPEG XL"),
@@ -66,11 +65,10 @@ static const look LOOKS[] = {
     LOOK("\x1f\x8b", "a gzip archive"),
 };
 
-static bool looks(const uint8_t *bytes, size_t size, const look *l)
+/* Whether the bytes begin so, as far as there are any. */
+static bool begins(const uint8_t *bytes, size_t size, const look *l)
 {
-    if (size < l->size)
-        return false;
-    for (size_t i = 0; i < l->size; i++)
+    for (size_t i = 0; i < akin_min(size, l->size); i++)
         if (l->start[i] != '?' && bytes[i] != (uint8_t)l->start[i])
             return false;
     return true;
@@ -79,17 +77,17 @@ static bool looks(const uint8_t *bytes, size_t size, const look *l)
 static akin_status unknown(const uint8_t *bytes, size_t size, const char *path, akin_error *err)
 {
     if (size == 0)
-        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; akin reads " READS);
+        return akin_fail(err, AKIN_E_FORMAT, path, "is empty; " WHAT_AKIN_READS);
     for (size_t i = 0; i < sizeof LOOKS / sizeof LOOKS[0]; i++)
-        if (looks(bytes, size, &LOOKS[i]))
-            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; akin reads " READS,
+        if (size >= LOOKS[i].size && begins(bytes, size, &LOOKS[i]))
+            return akin_fail(err, AKIN_E_FORMAT, path, "looks like %s; " WHAT_AKIN_READS,
                              LOOKS[i].name);
     size_t n = akin_min(size, 512);
     bool text = true;
     for (size_t i = 0; i < n; i++)
         text = text && (bytes[i] >= 0x20 || (bytes[i] >= '\t' && bytes[i] <= '\r')) &&
                bytes[i] != 0x7f;
-    return akin_fail(err, AKIN_E_FORMAT, path, "%s; akin reads " READS,
+    return akin_fail(err, AKIN_E_FORMAT, path, "%s; " WHAT_AKIN_READS,
                      text ? "looks like text" : "is no picture that akin knows");
 }
 
@@ -108,14 +106,14 @@ akin_status akin_picture_decode(akin_picture *out, const void *bytes, size_t siz
         return akin_heif_decode(out, &from, err);
     if (akin_is_raw(bytes, size, path)) /* before TIFF, whose shape many of them have */
         return akin_raw_decode(out, &from, err);
-    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
-        const look *l = &FORMATS[i];
-        if (looks(bytes, size, l))
-            return l->decode(out, &from, err);
-        /* One that starts with a letter could still be anything. */
-        if (size != 0 && size < l->size && (uint8_t)l->start[0] >= 0x80 &&
-            memcmp(bytes, l->start, size) == 0)
-            return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", l->name, size);
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0] && size != 0; i++) {
+        const look *format = &FORMATS[i];
+        if (!begins(bytes, size, format))
+            continue;
+        if (size < format->size)
+            return akin_fail(err, AKIN_E_TRUNCATED, path, "%s ends after %zu bytes", format->name,
+                             size);
+        return format->decode(out, &from, err);
     }
     return unknown(bytes, size, path, err);
 }

@@ -721,6 +721,10 @@ static akin_status prepare(job *j)
                                           read_orientation(j), extra, j->from, j->err);
     if (status != AKIN_OK)
         return status;
+    if (j->kind == PALETTE)
+        memcpy(j->canvas.picture.palette, j->palette, sizeof j->palette);
+    else
+        memset(j->canvas.picture.palette[1], 255, 255 * 3); /* of one bit: black and white */
     j->line = malloc(line);
     if (j->line == NULL)
         return akin_fail_nomem(j->err, "a row", line);

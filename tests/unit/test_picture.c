@@ -446,11 +446,10 @@ static void not_a_picture(void **state)
         size_t size;
         const char *part;
     } rows[] = {
-        { "", 0, "is empty; akin reads JPEG" },
-        { "GIF89a..", 8, "looks like GIF; akin reads JPEG" },
-        { "RIFF\4\0\0\0WEBPVP8 ", 16, "looks like WebP" },
+        { "", 0, "is empty; akin reads JPEG, PNG, WebP, GIF" },
+        { "GIF88a..", 8, "looks like text; akin reads JPEG, PNG, WebP, GIF, BMP" },
+        { "RIFF\4\0\0\0WAVEfmt ", 16, "no picture" },
         { "\0\0\0\x18" "ftypisom\0\0\0\0", 16, "looks like a video" },
-        { "BM......", 8, "looks like BMP" },
         { "%PDF-1.7", 8, "looks like PDF" },
         { "hello\n", 6, "looks like text" },
         { "\1\2\3\4", 4, "no picture that akin knows" },
