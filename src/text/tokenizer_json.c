@@ -67,7 +67,11 @@ static int choose_class(const struct asked *a, const akin_buffer *file, const ch
     }
     if (a->class == NULL && a->type_class != NULL)
         *name = a->type_class;
-    return class_by_name(*name);
+    /* A name that only config.json gives is looked up without a way out. */
+    int class = class_by_name(*name);
+    bool plain = same_class(*name, "PreTrainedTokenizer") || same_class(*name, "BloomTokenizer") ||
+                 same_class(*name, "TokenizersBackend");
+    return class == AKIN_CLASS_FILE && a->class != NULL && !a->in_tokenizer && !plain ? -1 : class;
 }
 
 static akin_status read_asked(akin_loader *l, const json_t *config, const char *config_path,

@@ -13,12 +13,18 @@
 #include "tokenizer_files.h"
 
 #define FILE_MAX (32u << 20)
+/* What goes through jansson, which takes up to 60 times as much: not vocabulary and merges. */
+#define JSON_MAX (16u << 20)
 
 /* Parses a JSON object. transformers writes "no limit" as the integer
  * 1000000000000000019884624838656, which must be read as a real. */
 static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
                          akin_error *err)
 {
+    if (size > JSON_MAX)
+        return akin_fail(err, AKIN_E_LIMIT, path,
+                         "%zu bytes of JSON beside vocabulary and merges; the limit is %u", size,
+                         JSON_MAX);
     return akin_json_parse_object(text, size, path, JSON_DECODE_INT_AS_REAL, out, err);
 }
 

@@ -6,10 +6,12 @@ HFTokenizer calls it.
 
 usage: tokenizer_json.py ROOT      ROOT is the top of the source tree
 """
+import collections
 import copy
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import unicodedata
@@ -43,6 +45,29 @@ def train(size, special, normalizer=None, pre=None, **options):
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **options)
     t.train_from_iterator(corpus(), trainer)
     return t
+
+
+def clip_model():
+    """Vocabulary and merges with "</w>"; the library's trainer gives others from run to run."""
+    words = collections.Counter(w for line in corpus() for w in re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]+", line.lower()))
+    split = {w: [*w[:-1], w[-1] + "</w>"] for w in words if w.isascii()}
+    merges = []
+    while len(merges) < 200:
+        pairs = collections.Counter()
+        for w, parts in split.items():
+            for pair in zip(parts, parts[1:]):
+                pairs[pair] += words[w]
+        best = min(pairs, key=lambda p: (-pairs[p], p))
+        merges.append(list(best))
+        for parts in split.values():
+            i = 0
+            while i + 1 < len(parts):
+                if (parts[i], parts[i + 1]) == best:
+                    parts[i : i + 2] = ["".join(best)]
+                i += 1
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = ["<|startoftext|>", "<|endoftext|>", *alphabet, *(c + "</w>" for c in alphabet), *("".join(m) for m in merges)]
+    return {t: i for i, t in enumerate(dict.fromkeys(vocab))}, merges
 
 
 def as_json(t):
@@ -114,14 +139,11 @@ def variants():
     own_files = {n: json.loads((saved / n).read_text()) for n in ("tokenizer.json", "tokenizer_config.json")}
     lower = ByteLevelBPETokenizer(add_prefix_space=True, lowercase=True, unicode_normalizer="nfc")
     lower.train_from_iterator(corpus(), vocab_size=560, show_progress=False, special_tokens=["<s>", "<pad>", "</s>"])
-    clip = train(800, ["<|startoftext|>", "<|endoftext|>"], end_of_word_suffix="</w>",
+    clip = train(300, ["<|startoftext|>", "<|endoftext|>"], end_of_word_suffix="</w>",
                  normalizer=normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex("\\s+"), " "), normalizers.Lowercase()]),
                  pre=pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(CLIP), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]))
     cj = as_json(clip)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    # The trainer knows no byte symbols that end a word but those it has seen: CLIP's vocabulary has all.
-    vocab = {t: None for t in cj["model"]["vocab"]} | {c + "</w>": None for c in sorted(alphabet)}
-    cj["model"]["vocab"] = {t: i for i, t in enumerate(vocab)}
+    cj["model"]["vocab"], cj["model"]["merges"] = clip_model()
     cj["model"].update(unk_token="<|endoftext|>", continuing_subword_prefix="")
     cj["post_processor"] = {"type": "RobertaProcessing", "sep": ["<|endoftext|>", 1], "cls": ["<|startoftext|>", 0], "trim_offsets": False, "add_prefix_space": False}
     clip_config = {"pad_token": "<|endoftext|>", "model_max_length": 77}
@@ -283,6 +305,41 @@ def load(folder, name, options):
     return t, f"@ {name} {size} {limit} {pad} {int(t.padding_side == 'left')} {int(strip)}\n"
 
 
+READ = ("TokenizersBackend", "GPT2Tokenizer", "RobertaTokenizer", "Qwen2Tokenizer")
+PROBE = "A Cat 1990  don't"
+
+
+def classes(folder, tokenizer):
+    """What AutoTokenizer makes of tokenizer_class, config.json's tokenizer_class and model_type: a line each."""
+    names = ["-", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend", "GPT2TokenizerFast", "GPT2Tokenizer", "RobertaTokenizerFast", "BartTokenizerFast",
+             "LongformerTokenizer", "LEDTokenizerFast", "Qwen2TokenizerFast", "LlamaTokenizerFast", "GPTNeoXTokenizerFast", "CodeGenTokenizerFast", "WhisperTokenizer",
+             "BertTokenizer", "DebertaTokenizerFast", "BloomTokenizerFast", "NoSuchTokenizer", "NoSuchTokenizerFast", "DebertaV2Tokenizer", "CohereTokenizerFast"]
+    cases = [(n, "-", "-") for n in names] + [("-", n, "-") for n in names[1:] if n != "PreTrainedTokenizer"]
+    cases += [(n, "-", m) for m in ("clip", "gpt2", "roberta", "bart", "bert", "qwen2", "qwen2_vl", "opt", "gpt_neo", "gpt_neox", "gpt_bigcode", "stablelm", "modernbert", "phi3", "siglip2", "no_such_model")
+              for n in ("-", "PreTrainedTokenizerFast", "GPT2TokenizerFast", "RobertaTokenizer", "Qwen2Tokenizer", "BertTokenizer", "NoSuchTokenizer")]
+    cases += [("GPT2Tokenizer", "RobertaTokenizer", "-"), ("-", "GPT2Tokenizer", "roberta"), ("-", "NoSuchTokenizer", "roberta")]
+    lines = []
+    for of_tokenizer, of_model, model_type in cases:
+        config = {k: v for k, v in (("tokenizer_class", of_model), ("model_type", model_type)) if v != "-"}
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        write(folder / "tokenizer.json", tokenizer)
+        write(folder / "tokenizer_config.json", {"pad_token": "<pad>"} | ({"tokenizer_class": of_tokenizer} if of_tokenizer != "-" else {}))
+        if config:
+            write(folder / "config.json", config)
+        result = "refused"
+        try:
+            t = AutoTokenizer.from_pretrained(folder)
+            if type(t).__name__ in READ:
+                result = " ".join(map(str, t(PROBE)["input_ids"]))
+        except Exception as e:
+            print("AutoTokenizer:", of_tokenizer, of_model, model_type, type(e).__name__, str(e)[:60])
+        if (of_tokenizer, model_type) != ("-", "clip"):  # the file is not CLIP's
+            lines.append(f"{of_tokenizer} {of_model} {model_type} {result}\n")
+    shutil.rmtree(folder)
+    return "".join(lines)
+
+
 def main(root):
     assert transformers.__version__ == TRANSFORMERS and tokenizers.__version__ == TOKENIZERS
     golden = root / "tests/golden/tokenizer_json"
@@ -301,6 +358,8 @@ def main(root):
                 lines.append(("+" if cut else "-") + "".join(f" {i}" for i in ids) + "\n" if n == 64 or cut else "\n")
     write(golden / "ids.txt", head + "# @ folder, size, model_max_length, pad id, pad left, strip_sep; > max_tokens; then a line a text: + when cut, the ids.\n"
           "# An empty line: as without a limit, and not looked at.\n" + "".join(lines))
+    probe = json.loads((golden / "added/tokenizer.json").read_text())
+    write(golden / "classes.txt", head + f"# added/tokenizer.json: tokenizer_class, config.json's, model_type, ids of '{PROBE}'\n" + classes(golden / "scratch", probe))
     sizes = {p.relative_to(golden).as_posix(): p.stat().st_size for p in sorted(golden.rglob("*")) if p.is_file()}
     manifest = {"script": "tools/oracle/tokenizer_json.py", "transformers": TRANSFORMERS, "tokenizers": TOKENIZERS,
                 "unicodedata (choice of strings only)": unicodedata.unidata_version, "texts": len(strings), "tokenizers written": len(made), "bytes": sizes}
