@@ -57,6 +57,8 @@ def clip_model():
         for w, parts in split.items():
             for pair in zip(parts, parts[1:]):
                 pairs[pair] += words[w]
+        if not pairs:
+            break
         best = min(pairs, key=lambda p: (-pairs[p], p))
         merges.append(list(best))
         for parts in split.values():
