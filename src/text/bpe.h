@@ -1,5 +1,5 @@
-/* bpe.h - byte-pair encoding over byte-level symbols: a vocabulary, the last symbol of a word marked
- * with a suffix (CLIP's is "</w>"), and merges in order of rank.
+/* bpe.h - byte-pair encoding over byte-level symbols: a vocabulary, the last symbol of a word
+ * marked with a suffix (CLIP's is "</w>"), and merges in order of rank.
  *
  * Reference: tokenizers 0.23.3, BPE, no dropout, no continuing_subword_prefix. Refuses a vocabulary
  * whose ids are not 0..n-1, each once, and merges of unknown symbols.

@@ -8,12 +8,12 @@
 #ifndef AKIN_TEXT_PIPELINE_H
 #define AKIN_TEXT_PIPELINE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/json.h"
 
 #define AKIN_STEPS_MAX 16     /* normalizers, or pre-tokenizers, of one tokenizer */
 #define AKIN_LITERAL_MAX 1024 /* bytes of a literal in one */

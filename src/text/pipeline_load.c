@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
-
 #define DEPTH_MAX 8 /* Sequences in Sequences */
 
 /* The part being read, for messages. */

@@ -1,4 +1,4 @@
-/* special_tokens.c - the added and special tokens of a model folder, as the reference collects them.
+/* special_tokens.c - the added and special tokens of a model folder, as the reference has them.
  *
  * Reference: transformers 5.23.0, PreTrainedTokenizerBase._from_pretrained and
  * TokenizersBackend.__init__.
@@ -10,7 +10,8 @@
 #include "base/memory.h"
 #include "tokenizer_files.h"
 
-static akin_status list_add(struct akin_token_list *list, const struct akin_named *item, akin_error *err)
+static akin_status list_add(struct akin_token_list *list, const struct akin_named *item,
+                            akin_error *err)
 {
     struct akin_named *items =
         akin_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);

@@ -1,4 +1,5 @@
-/* tokenizer_json.c - a folder's tokenizer.json of the byte-level BPE kind, as AutoTokenizer loads it.
+/* tokenizer_json.c - a folder's tokenizer.json of the byte-level BPE kind, as AutoTokenizer
+ * loads it.
  *
  * Reference: transformers 5.23.0 AutoTokenizer.from_pretrained over tokenizers 0.23.3. The class
  * that a folder asks for decides what counts: TokenizersBackend (PreTrainedTokenizerFast) uses the
@@ -63,6 +64,7 @@ static int choose_class(const struct asked *a, const akin_buffer *file, const ch
                 return AKIN_CLASS_FILE;
             if (a->forced)
                 *name = a->type_class;
+            return class_by_name(*name);
         }
     }
     if (a->class == NULL && a->type_class != NULL)

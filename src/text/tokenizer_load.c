@@ -123,10 +123,12 @@ static akin_status check_model(akin_loader *l, const json_t *model)
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                          "model of type %s; akin reads CLIP's, which is BPE", akin_type_of(model));
     if (!akin_text_is(model, "end_of_word_suffix", "</w>"))
-        return akin_loader_refuse(l, path, "BPE without end_of_word_suffix \"</w>\": not CLIP's tokenizer");
+        return akin_loader_refuse(
+            l, path, "BPE without end_of_word_suffix \"</w>\": not CLIP's tokenizer");
     if (!akin_field_absent(model, "continuing_subword_prefix") &&
         !akin_text_is(model, "continuing_subword_prefix", ""))
-        return akin_loader_refuse(l, path, "BPE with a continuing_subword_prefix: not CLIP's tokenizer");
+        return akin_loader_refuse(
+            l, path, "BPE with a continuing_subword_prefix: not CLIP's tokenizer");
     static const char *const off[] = { "dropout", "fuse_unk", "byte_fallback", "ignore_merges" };
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
         if (!is_false_or_absent(model, off[i]))
@@ -147,9 +149,11 @@ static akin_status check_normalizer(akin_loader *l, const json_t *normalizer)
         return AKIN_OK;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *part = json_array_get(list, i);
-        if (!akin_type_is(part, "NFC") && !akin_type_is(part, "Replace") && !akin_type_is(part, "Lowercase"))
+        if (!akin_type_is(part, "NFC") && !akin_type_is(part, "Replace") &&
+            !akin_type_is(part, "Lowercase"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                             "normalizer %s; CLIP's are NFC, Replace and Lowercase", akin_type_of(part));
+                             "normalizer %s; CLIP's are NFC, Replace and Lowercase",
+                             akin_type_of(part));
     }
     return akin_fail(
         l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
@@ -184,15 +188,19 @@ static akin_status check_pre_tokenizer(akin_loader *l, const json_t *pre)
         const json_t *part = json_array_get(list, i);
         if (!akin_type_is(part, "Split") && !akin_type_is(part, "ByteLevel"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                             "pre-tokenizer %s; CLIP's are Split and ByteLevel", akin_type_of(part));
+                             "pre-tokenizer %s; CLIP's are Split and ByteLevel",
+                             akin_type_of(part));
     }
-    if (json_array_size(list) != 2 || !akin_type_is(split, "Split") || !akin_type_is(bytes, "ByteLevel"))
+    if (json_array_size(list) != 2 || !akin_type_is(split, "Split") ||
+        !akin_type_is(bytes, "ByteLevel"))
         return akin_loader_refuse(l, l->tokenizer_path,
                       "pre-tokenizers other than CLIP's Split, then ByteLevel");
     if (!is_clip_pattern(
             json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
-        !akin_text_is(split, "behavior", "Removed") || !json_is_true(json_object_get(split, "invert")))
-        return akin_loader_refuse(l, l->tokenizer_path, "pre-tokenizer Split with another pattern than CLIP's");
+        !akin_text_is(split, "behavior", "Removed") ||
+        !json_is_true(json_object_get(split, "invert")))
+        return akin_loader_refuse(l, l->tokenizer_path,
+                                  "pre-tokenizer Split with another pattern than CLIP's");
     if (!is_false_or_absent(bytes, "add_prefix_space") ||
         json_is_false(json_object_get(bytes, "use_regex")))
         return akin_loader_refuse(l, l->tokenizer_path,
