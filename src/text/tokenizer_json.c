@@ -243,6 +243,11 @@ akin_status akin_tokenizer_load_json(akin_tokenizer *t, const char *folder, akin
                            "the tokenizer is read from tokenizer.json, which is not here");
         goto out;
     }
+    if (json_is_true(json_object_get(l.config, "fix_mistral_regex"))) {
+        status = akin_fail(err, AKIN_E_UNSUPPORTED, l.config_path,
+                           "field 'fix_mistral_regex': Mistral's pattern is not read");
+        goto out;
+    }
     t->pipeline = calloc(1, sizeof *t->pipeline);
     if (t->pipeline == NULL) {
         status = akin_fail_nomem(err, "a tokenizer", sizeof *t->pipeline);

@@ -319,6 +319,8 @@ static const struct breakage breakages[] = {
       "\"auto_map\":{\"AutoTokenizer\":[\"a.B\",null]}", AKIN_E_UNSAFE, "'auto_map'" },
     { "llama3", C, NULL, "{\"pad_token\":\"<pad>\",\"padding_side\":\"up\"}", AKIN_E_CONFIG,
       "'padding_side' is 'up'" },
+    { "llama3", C, NULL, "{\"pad_token\":\"<pad>\",\"fix_mistral_regex\":true}", UNSUPPORTED,
+      "'fix_mistral_regex'" },
     { "roberta", C, "\"<unk>\"", "null", WRONG, "needs a cls_token" },
     { "roberta", "config.json", NULL, "[]", AKIN_E_FORMAT, "not an object" },
     { "roberta", "config.json", NULL, "{\"model_type\":7}", AKIN_E_CONFIG, "'model_type'" },

@@ -155,7 +155,7 @@ def variants():
                            "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, "two": {"id": "two", "ids": [1, 4], "tokens": ["</s>", "<mask>"]}}}
     fast = "PreTrainedTokenizerFast"
     fallback_vocab = {**without(j, "zqÃ")["model"]["vocab"]}
-    for b in list(range(0x60)) + list(range(0x70, 0xD0)):
+    for b in [*range(0x60), *range(0x70, 0x7A), *range(0x7B, 0xD0)]:
         fallback_vocab[f"<0x{b:02X}>"] = len(fallback_vocab)
     lacking = without(j, "zqÃ")
     return {
