@@ -1,5 +1,6 @@
 /* tokenizer.c - text to ids: cleaning, added tokens, normaliser, split into words, merges,
- * template, truncation. CLIP's normaliser and pattern are here, those of a tokenizer.json in pipeline.c.
+ * template, truncation. CLIP's normaliser and pattern are here, those of a tokenizer.json in
+ * pipeline.c.
  *
  * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3, and HFTokenizer of open_clip
  * 3.3.0 over AutoTokenizer. docs/tokenizer.md describes every step.
