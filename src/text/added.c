@@ -89,13 +89,17 @@ static void sort_patterns(struct akin_added_patterns *patterns)
 
 /* The pattern of an entry, in the set its normalized flag chooses. */
 static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *normalize,
-                              akin_error *err)
+                              const void *context, const char *path, akin_error *err)
 {
     const struct akin_added_entry *e = &added->entries[entry];
     akin_buffer text;
-    akin_buffer_init(&text, "an added token", 8 * AKIN_ADDED_SIZE_MAX);
-    akin_status status = e->normalized ? normalize(e->content, e->size, &text, err)
+    akin_buffer_init(&text, "an added token", 16 * AKIN_ADDED_SIZE_MAX);
+    akin_status status = e->normalized ? normalize(context, e->content, e->size, &text, err)
                                        : akin_buffer_add(&text, e->content, e->size, err);
+    if (status == AKIN_OK && text.size == 0)
+        status = akin_fail(err, AKIN_E_TOKENIZER, path,
+                           "added token '%.60s' is empty, or becomes so when it is normalised",
+                           e->content);
     if (status != AKIN_OK) {
         akin_buffer_clear(&text);
         return status;
@@ -105,8 +109,8 @@ static akin_status list_entry(akin_added *added, size_t entry, akin_normalizer *
 }
 
 akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_added_token *tokens,
-                             size_t count, akin_normalizer *normalize, const char *path,
-                             akin_error *err)
+                             size_t count, akin_normalizer *normalize, const void *context,
+                             const char *path, akin_error *err)
 {
     akin_status status = AKIN_OK;
     *added = (akin_added){ 0 };
@@ -160,7 +164,7 @@ akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_
     for (int special = 1; special >= 0; special--)
         for (size_t i = 0; i < added->count; i++)
             if (added->entries[i].special == (special != 0))
-                AKIN_TRY(list_entry(added, i, normalize, err));
+                AKIN_TRY(list_entry(added, i, normalize, context, path, err));
     sort_patterns(&added->raw);
     sort_patterns(&added->normalized);
 out:

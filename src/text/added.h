@@ -36,11 +36,11 @@ typedef struct akin_added {
 
 /* Adds `tokens` in this order, as one call of the reference's add_tokens would. `normalize` makes
  * what a normalized token is searched for; it appends to its buffer. Initialises `added`. */
-typedef akin_status akin_normalizer(const char *text, size_t size, akin_buffer *out,
-                                    akin_error *err);
+typedef akin_status akin_normalizer(const void *context, const char *text, size_t size,
+                                    akin_buffer *out, akin_error *err);
 akin_status akin_added_build(akin_added *added, const akin_bpe *bpe, const akin_added_token *tokens,
-                             size_t count, akin_normalizer *normalize, const char *path,
-                             akin_error *err);
+                             size_t count, akin_normalizer *normalize, const void *context,
+                             const char *path, akin_error *err);
 void akin_added_clear(akin_added *added);
 
 /* The id of a token by its content, -1 when it is none of these. */

@@ -2,6 +2,7 @@
 #include "bpe.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,6 @@
 #include "base/buffer.h"
 #include "base/utf8.h"
 
-#define END_OF_WORD "</w>"
 #define NONE UINT32_MAX
 
 struct entry {
@@ -38,6 +38,10 @@ struct akin_bpe {
     int32_t inner[256]; /* id of a byte inside a word, -1 when the vocabulary has none */
     int32_t last[256];  /* and at the end of one */
     int32_t unknown;    /* -1 when the vocabulary has none */
+    int32_t fallback[256]; /* ids of <0x00>.., -1 */
+    uint16_t character[256]; /* code point that stands for a byte */
+    char suffix[AKIN_SUFFIX_MAX + 1];
+    bool skip_unknown, fuse_unknown, byte_fallback, ignore_merges;
 };
 
 struct akin_bpe_symbol {
@@ -163,6 +167,7 @@ akin_status akin_bpe_new(akin_bpe **out, size_t tokens, size_t merges, akin_erro
     akin_bpe *bpe = *out = calloc(1, sizeof *bpe);
     if (bpe == NULL)
         return akin_fail_nomem(err, "the vocabulary", sizeof *bpe);
+    strcpy(bpe->suffix, "</w>");
     akin_buffer_init(&bpe->text, "the vocabulary's text", 1u << 28);
     AKIN_TRY(akin_buffer_reserve(&bpe->text, tokens * 8 + 1, err));
     AKIN_TRY(grow_entries(bpe, akin_min(akin_max(tokens, 16), AKIN_VOCABULARY_MAX), err));
@@ -185,6 +190,15 @@ void akin_bpe_free(akin_bpe *bpe)
     free(bpe->merges);
     free(bpe->merge_slots);
     free(bpe);
+}
+
+void akin_bpe_configure(akin_bpe *bpe, const akin_bpe_options *options)
+{
+    snprintf(bpe->suffix, sizeof bpe->suffix, "%s", options->suffix);
+    bpe->skip_unknown = options->skip_unknown;
+    bpe->fuse_unknown = options->fuse_unknown;
+    bpe->byte_fallback = options->byte_fallback;
+    bpe->ignore_merges = options->ignore_merges;
 }
 
 akin_status akin_bpe_add_token(akin_bpe *bpe, const char *token, size_t size, int64_t id,
@@ -246,6 +260,17 @@ static uint32_t byte_character(unsigned byte)
     }
 }
 
+#define SYMBOL_MAX (4 + AKIN_SUFFIX_MAX)
+
+/* The symbol of a byte, marked when it ends a word; returns its size. */
+static size_t byte_symbol(const akin_bpe *bpe, unsigned byte, bool last, char symbol[SYMBOL_MAX])
+{
+    size_t size = akin_utf8_encode(bpe->character[byte], symbol);
+    size_t mark = last ? strlen(bpe->suffix) : 0;
+    memcpy(symbol + size, bpe->suffix, mark);
+    return size + mark;
+}
+
 akin_status akin_bpe_seal(akin_bpe *bpe, const char *unknown, const char *path, akin_error *err)
 {
     size_t count = bpe->entry_count;
@@ -276,13 +301,14 @@ akin_status akin_bpe_seal(akin_bpe *bpe, const char *unknown, const char *path, 
     }
     free(owner);
     for (unsigned b = 0; b < 256; b++) {
-        char symbol[4 + sizeof END_OF_WORD];
-        size_t size = akin_utf8_encode(byte_character(b), symbol);
-        bpe->inner[b] = akin_bpe_find(bpe, symbol, size);
-        memcpy(symbol + size, END_OF_WORD, strlen(END_OF_WORD));
-        bpe->last[b] = akin_bpe_find(bpe, symbol, size + strlen(END_OF_WORD));
+        char symbol[SYMBOL_MAX], code[8];
+        bpe->character[b] = (uint16_t)byte_character(b);
+        bpe->inner[b] = akin_bpe_find(bpe, symbol, byte_symbol(bpe, b, false, symbol));
+        bpe->last[b] = akin_bpe_find(bpe, symbol, byte_symbol(bpe, b, true, symbol));
+        snprintf(code, sizeof code, "<0x%02X>", b);
+        bpe->fallback[b] = akin_bpe_find(bpe, code, strlen(code));
     }
-    bpe->unknown = akin_bpe_find(bpe, unknown, strlen(unknown));
+    bpe->unknown = unknown != NULL ? akin_bpe_find(bpe, unknown, strlen(unknown)) : -1;
     return status;
 }
 
@@ -382,29 +408,74 @@ static void push_pair(const akin_bpe *bpe, akin_bpe_scratch *scratch, size_t *co
         push(scratch->heap, count, (uint64_t)rank << 32 | position);
 }
 
+/* The id of the entry that is this word as a whole, unmarked; -1 when there is none. */
+static int32_t find_word(const akin_bpe *bpe, const char *word, size_t size)
+{
+    char entry[AKIN_SYMBOL_MAX + SYMBOL_MAX];
+    size_t length = 0;
+    for (size_t i = 0; i < size && length <= AKIN_SYMBOL_MAX; i++)
+        length += akin_utf8_encode(bpe->character[(unsigned char)word[i]], entry + length);
+    return length <= AKIN_SYMBOL_MAX ? akin_bpe_find(bpe, entry, length) : -1;
+}
+
+/* Adds the byte tokens of a symbol that the vocabulary lacks; false when it lacks one of these. */
+static bool add_fallback(const akin_bpe *bpe, struct akin_bpe_symbol *symbols, size_t *length,
+                         unsigned byte, bool last)
+{
+    char symbol[SYMBOL_MAX];
+    size_t size = byte_symbol(bpe, byte, last, symbol);
+    for (size_t i = 0; i < size; i++)
+        if (bpe->fallback[(unsigned char)symbol[i]] < 0)
+            return false;
+    for (size_t i = 0; i < size; i++)
+        symbols[(*length)++].id = bpe->fallback[(unsigned char)symbol[i]];
+    return true;
+}
+
 akin_status akin_bpe_encode(const akin_bpe *bpe, akin_bpe_scratch *scratch, const char *word,
                             size_t size, akin_error *err)
 {
-    akin_status status = reserve(scratch, size, err);
+    int32_t whole = bpe->ignore_merges ? find_word(bpe, word, size) : -1;
+    akin_status status = reserve(scratch, bpe->byte_fallback ? 2 * size + SYMBOL_MAX : size, err);
     if (status != AKIN_OK)
         return status;
+    if (whole >= 0) {
+        scratch->ids = (int32_t *)(void *)scratch->heap;
+        scratch->ids[0] = whole;
+        scratch->count = 1;
+        return AKIN_OK;
+    }
     struct akin_bpe_symbol *symbols = scratch->symbols;
+    size_t length = 0;
+    bool unknown = false; /* one waits to be written: before the next symbol that is known */
     for (size_t i = 0; i < size; i++) {
         unsigned byte = (unsigned char)word[i];
-        int32_t id = i + 1 == size ? bpe->last[byte] : bpe->inner[byte];
-        if (id < 0)
-            id = bpe->unknown;
-        if (id < 0)
+        bool last = i + 1 == size;
+        int32_t id = last ? bpe->last[byte] : bpe->inner[byte];
+        if (id < 0 && bpe->byte_fallback && add_fallback(bpe, symbols, &length, byte, last))
+            continue;
+        if (id < 0 && bpe->skip_unknown)
+            continue;
+        if (id < 0 && bpe->unknown < 0)
             return akin_fail(err, AKIN_E_TOKENIZER, NULL,
                              "the vocabulary has no symbol for byte 0x%02x%s and no unknown token",
-                             byte, i + 1 == size ? " at the end of a word" : "");
-        symbols[i] = (struct akin_bpe_symbol){ id, i == 0 ? NONE : (uint32_t)i - 1,
-                                               i + 1 == size ? NONE : (uint32_t)i + 1 };
+                             byte, last ? " at the end of a word" : "");
+        if (unknown && !(id < 0 && bpe->fuse_unknown))
+            symbols[length++].id = bpe->unknown;
+        unknown = id < 0;
+        if (id >= 0)
+            symbols[length++].id = id;
+    }
+    if (unknown)
+        symbols[length++].id = bpe->unknown;
+    for (size_t i = 0; i < length; i++) {
+        symbols[i].previous = i == 0 ? NONE : (uint32_t)i - 1;
+        symbols[i].next = i + 1 == length ? NONE : (uint32_t)i + 1;
     }
 
     uint64_t *heap = scratch->heap;
     size_t count = 0;
-    for (size_t i = 0; i + 1 < size; i++) {
+    for (size_t i = 0; i + 1 < length; i++) {
         uint32_t rank;
         if (find_merge(bpe, symbols[i].id, symbols[i + 1].id, &rank) != NULL)
             heap[count++] = (uint64_t)rank << 32 | i;
@@ -440,7 +511,7 @@ akin_status akin_bpe_encode(const akin_bpe *bpe, akin_bpe_scratch *scratch, cons
 
     scratch->ids = (int32_t *)(void *)heap; /* empty by now */
     scratch->count = 0;
-    for (uint32_t i = 0; i != NONE; i = symbols[i].next)
+    for (uint32_t i = length != 0 ? 0 : NONE; i != NONE; i = symbols[i].next)
         scratch->ids[scratch->count++] = symbols[i].id;
     return AKIN_OK;
 }

@@ -1,12 +1,13 @@
-/* bpe.h - byte-pair encoding of CLIP's kind: a vocabulary of byte-level symbols, the last one of a
- * word marked with "</w>", and merges in order of rank.
+/* bpe.h - byte-pair encoding over byte-level symbols: a vocabulary, the last symbol of a word
+ * marked with a suffix (CLIP's is "</w>"), and merges in order of rank.
  *
- * Reference: tokenizers 0.23.3, BPE(end_of_word_suffix="</w>", fuse_unk=False), no dropout. Refuses
- * a vocabulary whose ids are not 0..n-1, each once, and merges of unknown symbols.
+ * Reference: tokenizers 0.23.3, BPE, no dropout, no continuing_subword_prefix. Refuses a vocabulary
+ * whose ids are not 0..n-1, each once, and merges of unknown symbols.
  */
 #ifndef AKIN_TEXT_BPE_H
 #define AKIN_TEXT_BPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
 
 #define AKIN_VOCABULARY_MAX (1 << 22) /* entries; CLIP's has 49,408 */
 #define AKIN_SYMBOL_MAX 4095          /* bytes of one entry */
+#define AKIN_SUFFIX_MAX 32            /* bytes of the mark at the end of a word */
 
 /* Immutable once filled: share freely. Filled in this order: every akin_bpe_add_token, one
  * akin_bpe_seal, every akin_bpe_add_merge. */
@@ -23,12 +25,24 @@ typedef struct akin_bpe akin_bpe;
 akin_status akin_bpe_new(akin_bpe **out, size_t tokens, size_t merges, akin_error *err);
 void akin_bpe_free(akin_bpe *bpe); /* takes NULL */
 
+/* The options of the reference's model; a new one has { .suffix = "</w>" }, CLIP's. */
+typedef struct akin_bpe_options {
+    const char *suffix;  /* at most AKIN_SUFFIX_MAX bytes; "" for none. Borrowed for the call */
+    bool skip_unknown;   /* no unknown token: a symbol that the vocabulary lacks disappears */
+    bool fuse_unknown;   /* neighbouring unknown symbols become one unknown token */
+    bool byte_fallback;  /* the tokens <0x00>.. stand in for the bytes of a lacking symbol */
+    bool ignore_merges;  /* a word that is an entry becomes it, whatever the merges say */
+} akin_bpe_options;
+
+/* To be called before akin_bpe_seal, if at all. */
+void akin_bpe_configure(akin_bpe *bpe, const akin_bpe_options *options);
+
 /* `path` is for messages, in all of these. AKIN_E_TOKENIZER names the entry. */
 akin_status akin_bpe_add_token(akin_bpe *bpe, const char *token, size_t size, int64_t id,
                                const char *path, akin_error *err);
 
 /* Checks that the ids are dense and looks up the 512 byte symbols; `unknown` stands in for one that
- * is missing. */
+ * is missing (NULL with skip_unknown). */
 akin_status akin_bpe_seal(akin_bpe *bpe, const char *unknown, const char *path, akin_error *err);
 
 /* The next merge. `unit` and `number` are for messages: "line" 17, "merge" 17. Of a pair that is

@@ -1,8 +1,9 @@
-/* tokenizer.c - text to ids: added tokens, normaliser, pattern split, merges, template, truncation.
+/* tokenizer.c - text to ids: cleaning, added tokens, normaliser, split into words, merges,
+ * template, truncation. CLIP's normaliser and pattern are here, those of a tokenizer.json in
+ * pipeline.c.
  *
- * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3. docs/tokenizer.md describes
- * every step. open_clip's own tokenizer cleans text in another way before the same merges; it would
- * stand beside akin_tokenizer_normalize.
+ * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3, and HFTokenizer of open_clip
+ * 3.3.0 over AutoTokenizer. docs/tokenizer.md describes every step.
  */
 #include "tokenizer.h"
 
@@ -31,10 +32,34 @@ akin_status akin_tokenizer_open(akin_tokenizer **out, const char *folder, akin_e
     return status;
 }
 
+akin_status akin_tokenizer_open_json(akin_tokenizer **out, const char *folder, akin_clean clean,
+                                     bool strip_sep, akin_error *err)
+{
+    akin_tokenizer *t = *out = calloc(1, sizeof *t);
+    if (t == NULL)
+        return akin_fail_nomem(err, "a tokenizer", sizeof *t);
+    t->clean = clean;
+    t->strip_separator = strip_sep;
+    akin_status status = akin_tokenizer_load_json(t, folder, err);
+    /* The reference fails at its first text. */
+    if (status == AKIN_OK && t->pad < 0)
+        status = akin_fail(err, AKIN_E_TOKENIZER, folder,
+                           "the tokenizer has no pad_token, which open_clip needs");
+    if (status == AKIN_OK && strip_sep && t->separator < 0)
+        status = akin_fail(err, AKIN_E_TOKENIZER, folder,
+                           "strip_sep_token, but the tokenizer has no sep_token");
+    if (status != AKIN_OK) {
+        akin_tokenizer_close(t);
+        *out = NULL;
+    }
+    return status;
+}
+
 void akin_tokenizer_close(akin_tokenizer *t)
 {
     if (t == NULL)
         return;
+    akin_pipeline_free(t->pipeline);
     akin_added_clear(&t->added);
     akin_bpe_free(t->bpe);
     free(t);
@@ -43,9 +68,16 @@ void akin_tokenizer_close(akin_tokenizer *t)
 int32_t akin_tokenizer_size(const akin_tokenizer *t) { return t->size; }
 int32_t akin_tokenizer_max_length(const akin_tokenizer *t) { return t->max_length; }
 
-akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
-                                     akin_error *err)
+int32_t akin_tokenizer_pad(const akin_tokenizer *t, bool *left)
 {
+    *left = t->pad_left;
+    return t->strip_separator && t->pad == t->separator ? 0 : t->pad;
+}
+
+akin_status akin_tokenizer_normalize(const void *none, const char *text, size_t size,
+                                     akin_buffer *out, akin_error *err)
+{
+    (void)none;
     akin_buffer composed;
     akin_buffer_init(&composed, "a text in NFC", NORMALIZED_MAX);
     akin_status status;
@@ -99,8 +131,9 @@ static void emit(struct encoding *e, int32_t id)
     e->count++;
 }
 
-static akin_status encode_word(struct encoding *e, const char *word, size_t size)
+static akin_status encode_word(void *context, const char *word, size_t size)
 {
+    struct encoding *e = context;
     akin_status status = akin_bpe_encode(e->tokenizer->bpe, &e->scratch, word, size, e->err);
     if (status != AKIN_OK)
         return status;
@@ -143,6 +176,9 @@ static size_t contraction(const char *text, size_t size)
  * whole as "<|startoftext|>" or "<|endoftext|>": these fall into "<|", the letters and "|>". */
 static akin_status encode_piece(struct encoding *e, const char *text, size_t size)
 {
+    if (e->tokenizer->pipeline != NULL && size != 0)
+        return akin_pipeline_split(e->tokenizer->pipeline, text, size, encode_word, e, &e->full,
+                                   e->err);
     static const char *const literals[] = { "<|startoftext|>", "<|endoftext|>" };
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < size && !e->full;) {
@@ -182,7 +218,9 @@ static akin_status encode_raw(struct encoding *e, const char *text, size_t size)
     const akin_tokenizer *t = e->tokenizer;
     e->normalized.size = 0;
     akin_status status;
-    AKIN_TRY(akin_tokenizer_normalize(text, size, &e->normalized, e->err));
+    AKIN_TRY(akin_buffer_reserve(&e->normalized, 1, e->err));
+    AKIN_TRY((t->pipeline != NULL ? akin_pipeline_normalize : akin_tokenizer_normalize)(
+        t->pipeline, text, size, &e->normalized, e->err));
     akin_added_search search = { .text = e->normalized.data, .size = e->normalized.size };
     akin_added_match match;
     while (!e->full && akin_added_next(&t->added, true, t->split_special_tokens, &search, &match)) {
@@ -211,10 +249,15 @@ akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, siz
                                   akin_error *err)
 {
     size_t offset;
+    const akin_pipeline *p = t->pipeline;
+    const int32_t *first = p != NULL ? p->before : &t->start;
+    const int32_t *last = p != NULL ? p->after : &t->end;
+    size_t before = p != NULL ? p->before_count : 1, after = p != NULL ? p->after_count : 1;
     *count = 0;
-    if (max_tokens < 2)
+    if (max_tokens < 2 || (size_t)max_tokens < before + after)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "max_tokens is %d; the start and end tokens need 2", max_tokens);
+                         "max_tokens is %d; the start and end tokens need %zu", max_tokens,
+                         akin_max(before + after, 2));
     if (size > TEXT_MAX)
         return akin_fail(err, AKIN_E_LIMIT, NULL, "text of %zu bytes; the limit is %u", size,
                          TEXT_MAX);
@@ -222,10 +265,18 @@ akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, siz
         return akin_fail(err, AKIN_E_UTF8, NULL, "text is not UTF-8 at byte %zu", offset);
 
     struct encoding e = {
-        .tokenizer = t, .ids = ids + 1, .room = (size_t)max_tokens - 2, .err = err
+        .tokenizer = t, .ids = ids + before, .room = (size_t)max_tokens - before - after, .err = err
     };
-    akin_buffer_init(&e.normalized, "a normalised text", NORMALIZED_MAX);
+    akin_buffer cleaned;
+    akin_buffer_init(&cleaned, "a cleaned text", NORMALIZED_MAX);
+    akin_buffer_init(&e.normalized, "a normalised text", 2 * NORMALIZED_MAX);
     akin_status status = AKIN_OK;
+    if (t->clean != AKIN_CLEAN_NONE) {
+        AKIN_TRY(akin_buffer_reserve(&cleaned, 1, err));
+        AKIN_TRY(akin_text_clean(t->clean, text, size, &cleaned, err));
+        text = cleaned.data;
+        size = cleaned.size;
+    }
     akin_added_search search = { .text = text, .size = size };
     akin_added_match match;
     while (!e.full && akin_added_next(&t->added, false, t->split_special_tokens, &search, &match)) {
@@ -244,12 +295,16 @@ akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, siz
         reverse(e.ids, e.room);
     }
     size_t kept = akin_min(e.count, e.room);
-    ids[0] = t->start;
-    ids[kept + 1] = t->end;
-    *count = (int32_t)kept + 2;
+    memcpy(ids, first, before * sizeof *ids);
+    memcpy(ids + before + kept, last, after * sizeof *ids);
+    *count = (int32_t)(before + kept + after);
+    for (int32_t i = 0; t->strip_separator && i < *count; i++)
+        if (ids[i] == t->separator)
+            ids[i] = 0;
     if (cut != NULL)
         *cut = e.count > e.room;
 out:
+    akin_buffer_clear(&cleaned);
     akin_buffer_clear(&e.normalized);
     akin_bpe_scratch_clear(&e.scratch);
     return status;

@@ -10,51 +10,21 @@
 
 #include "base/arith.h"
 #include "base/file.h"
-#include "base/json.h"
-#include "base/memory.h"
-#include "tokenizer_parts.h"
-#include "vocab_json.h"
+#include "tokenizer_files.h"
 
-#define FILE_MAX (16u << 20)
-
-/* A named token: bos_token, image_token, ... */
-struct named {
-    const char *key; /* borrowed from its JSON or static */
-    akin_added_token token;
-    int64_t id;     /* of a listed one: orders them, no more */
-    int normalized; /* -1: the file does not say; then special tokens are not */
-    bool is_string;
-    bool standard; /* one of the seven names that every tokenizer may have */
-    bool from_file;
-};
-
-/* Tokens in the order in which they will be added. */
-struct token_list {
-    struct named *items;
-    size_t count, capacity;
-};
-
-struct loader {
-    akin_tokenizer *t;
-    akin_error *err;
-    const char *folder;
-    char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
-    json_t *config, *map, *added, *tokenizer; /* NULL when the file is not there */
-    akin_buffer text;                         /* of tokenizer.json or vocab.json */
-    bool has_vocab;
-    akin_span vocab, merges; /* in text; .data NULL: not found */
-    struct token_list listed;                         /* added tokens, by id */
-    struct token_list named;
-    struct token_list extra;
-    bool extra_is_late; /* read from where added_tokens.json does not look */
-    const char *unknown;
-};
+#define FILE_MAX (32u << 20)
+/* What goes through jansson, which takes up to 60 times as much: not vocabulary and merges. */
+#define JSON_MAX (16u << 20)
 
 /* Parses a JSON object. transformers writes "no limit" as the integer
  * 1000000000000000019884624838656, which must be read as a real. */
 static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
                          akin_error *err)
 {
+    if (size > JSON_MAX)
+        return akin_fail(err, AKIN_E_LIMIT, path,
+                         "%zu bytes of JSON beside vocabulary and merges; the limit is %u", size,
+                         JSON_MAX);
     return akin_json_parse_object(text, size, path, JSON_DECODE_INT_AS_REAL, out, err);
 }
 
@@ -80,7 +50,7 @@ static akin_status read_json(const char *path, json_t **out, akin_error *err)
 }
 
 /* tokenizer.json without its vocabulary and merges goes through jansson; these stay in l->text. */
-static akin_status read_tokenizer_json(struct loader *l)
+static akin_status read_tokenizer_json(akin_loader *l)
 {
     bool found;
     akin_status status = read_file(l->tokenizer_path, &l->text, &found, l->err);
@@ -108,27 +78,30 @@ out:
     return status;
 }
 
-static akin_status refuse(struct loader *l, const char *path, const char *what)
+akin_status akin_loader_refuse(akin_loader *l, const char *path, const char *what)
 {
     return akin_fail(l->err, AKIN_E_TOKENIZER, path, "%s", what);
 }
 
 /* The "type" of a part of tokenizer.json, for messages. */
-static const char *type_of(const json_t *part)
+const char *akin_type_of(const json_t *part)
 {
     const char *type = json_string_value(json_object_get(part, "type"));
     return type != NULL ? type : part == NULL || json_is_null(part) ? "none" : "without a type";
 }
 
-static bool is(const json_t *part, const char *type) { return strcmp(type_of(part), type) == 0; }
+bool akin_type_is(const json_t *part, const char *type)
+{
+    return strcmp(akin_type_of(part), type) == 0;
+}
 
-static bool text_is(const json_t *object, const char *field, const char *value)
+bool akin_text_is(const json_t *object, const char *field, const char *value)
 {
     const char *text = json_string_value(json_object_get(object, field));
     return text != NULL && strcmp(text, value) == 0;
 }
 
-static bool absent(const json_t *object, const char *field)
+bool akin_field_absent(const json_t *object, const char *field)
 {
     const json_t *value = json_object_get(object, field);
     return value == NULL || json_is_null(value);
@@ -136,24 +109,26 @@ static bool absent(const json_t *object, const char *field)
 
 static bool is_false_or_absent(const json_t *object, const char *field)
 {
-    return absent(object, field) || json_is_false(json_object_get(object, field));
+    return akin_field_absent(object, field) || json_is_false(json_object_get(object, field));
 }
 
 /* ---- tokenizer.json: is it CLIP's? */
 
-static akin_status check_model(struct loader *l, const json_t *model)
+static akin_status check_model(akin_loader *l, const json_t *model)
 {
     const char *path = l->tokenizer_path;
     if (!json_is_object(model))
-        return refuse(l, path, "field 'model' must be an object");
-    if (!absent(model, "type") && !is(model, "BPE"))
+        return akin_loader_refuse(l, path, "field 'model' must be an object");
+    if (!akin_field_absent(model, "type") && !akin_type_is(model, "BPE"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                         "model of type %s; akin reads CLIP's, which is BPE", type_of(model));
-    if (!text_is(model, "end_of_word_suffix", "</w>"))
-        return refuse(l, path, "BPE without end_of_word_suffix \"</w>\": not CLIP's tokenizer");
-    if (!absent(model, "continuing_subword_prefix") &&
-        !text_is(model, "continuing_subword_prefix", ""))
-        return refuse(l, path, "BPE with a continuing_subword_prefix: not CLIP's tokenizer");
+                         "model of type %s; akin reads CLIP's, which is BPE", akin_type_of(model));
+    if (!akin_text_is(model, "end_of_word_suffix", "</w>"))
+        return akin_loader_refuse(
+            l, path, "BPE without end_of_word_suffix \"</w>\": not CLIP's tokenizer");
+    if (!akin_field_absent(model, "continuing_subword_prefix") &&
+        !akin_text_is(model, "continuing_subword_prefix", ""))
+        return akin_loader_refuse(
+            l, path, "BPE with a continuing_subword_prefix: not CLIP's tokenizer");
     static const char *const off[] = { "dropout", "fuse_unk", "byte_fallback", "ignore_merges" };
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
         if (!is_false_or_absent(model, off[i]))
@@ -163,25 +138,27 @@ static akin_status check_model(struct loader *l, const json_t *model)
 }
 
 /* NFC, \s+ to one space, lower case. */
-static akin_status check_normalizer(struct loader *l, const json_t *normalizer)
+static akin_status check_normalizer(akin_loader *l, const json_t *normalizer)
 {
     const json_t *list = json_object_get(normalizer, "normalizers");
     const json_t *replace = json_array_get(list, 1);
-    if (is(normalizer, "Sequence") && json_array_size(list) == 3 &&
-        is(json_array_get(list, 0), "NFC") && is(replace, "Replace") &&
-        text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
-        text_is(replace, "content", " ") && is(json_array_get(list, 2), "Lowercase"))
+    if (akin_type_is(normalizer, "Sequence") && json_array_size(list) == 3 &&
+        akin_type_is(json_array_get(list, 0), "NFC") && akin_type_is(replace, "Replace") &&
+        akin_text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
+        akin_text_is(replace, "content", " ") && akin_type_is(json_array_get(list, 2), "Lowercase"))
         return AKIN_OK;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *part = json_array_get(list, i);
-        if (!is(part, "NFC") && !is(part, "Replace") && !is(part, "Lowercase"))
+        if (!akin_type_is(part, "NFC") && !akin_type_is(part, "Replace") &&
+            !akin_type_is(part, "Lowercase"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                             "normalizer %s; CLIP's are NFC, Replace and Lowercase", type_of(part));
+                             "normalizer %s; CLIP's are NFC, Replace and Lowercase",
+                             akin_type_of(part));
     }
     return akin_fail(
         l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
         "normalizer %s; CLIP's is a Sequence of NFC, Replace (\\s+ by a space) and Lowercase",
-        type_of(normalizer));
+        akin_type_of(normalizer));
 }
 
 /* CLIP's pattern without and with the literals; transformers 5 builds the second whatever the file
@@ -199,49 +176,56 @@ static bool is_clip_pattern(const char *pattern)
     return strcmp(pattern, pattern_tail) == 0;
 }
 
-static akin_status check_pre_tokenizer(struct loader *l, const json_t *pre)
+static akin_status check_pre_tokenizer(akin_loader *l, const json_t *pre)
 {
     const json_t *list = json_object_get(pre, "pretokenizers");
     const json_t *split = json_array_get(list, 0), *bytes = json_array_get(list, 1);
-    if (!is(pre, "Sequence"))
+    if (!akin_type_is(pre, "Sequence"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                          "pre-tokenizer %s; CLIP's is a Sequence of Split and ByteLevel",
-                         type_of(pre));
+                         akin_type_of(pre));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *part = json_array_get(list, i);
-        if (!is(part, "Split") && !is(part, "ByteLevel"))
+        if (!akin_type_is(part, "Split") && !akin_type_is(part, "ByteLevel"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                             "pre-tokenizer %s; CLIP's are Split and ByteLevel", type_of(part));
+                             "pre-tokenizer %s; CLIP's are Split and ByteLevel",
+                             akin_type_of(part));
     }
-    if (json_array_size(list) != 2 || !is(split, "Split") || !is(bytes, "ByteLevel"))
-        return refuse(l, l->tokenizer_path,
+    if (json_array_size(list) != 2 || !akin_type_is(split, "Split") ||
+        !akin_type_is(bytes, "ByteLevel"))
+        return akin_loader_refuse(l, l->tokenizer_path,
                       "pre-tokenizers other than CLIP's Split, then ByteLevel");
     if (!is_clip_pattern(
             json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
-        !text_is(split, "behavior", "Removed") || !json_is_true(json_object_get(split, "invert")))
-        return refuse(l, l->tokenizer_path, "pre-tokenizer Split with another pattern than CLIP's");
+        !akin_text_is(split, "behavior", "Removed") ||
+        !json_is_true(json_object_get(split, "invert")))
+        return akin_loader_refuse(l, l->tokenizer_path,
+                                  "pre-tokenizer Split with another pattern than CLIP's");
     if (!is_false_or_absent(bytes, "add_prefix_space") ||
         json_is_false(json_object_get(bytes, "use_regex")))
-        return refuse(l, l->tokenizer_path,
+        return akin_loader_refuse(l, l->tokenizer_path,
                       "pre-tokenizer ByteLevel with other options than CLIP's");
     return AKIN_OK;
 }
 
 /* ---- vocabulary and merges */
 
-static akin_status load_vocabulary(struct loader *l, akin_span vocab, const char *path)
+static akin_status load_vocabulary(akin_loader *l, akin_span vocab, const char *path,
+                                   const akin_bpe_options *options, const char *unknown)
 {
     /* CLIP's file has 17 bytes an entry. A wrong guess only costs growing. */
     size_t entries = vocab.size / 17 + 1;
     akin_status status;
     AKIN_TRY(akin_bpe_new(&l->t->bpe, entries, entries, l->err));
+    if (options != NULL)
+        akin_bpe_configure(l->t->bpe, options);
     AKIN_TRY(akin_vocab_read(l->t->bpe, vocab, path, l->err));
-    AKIN_TRY(akin_bpe_seal(l->t->bpe, l->unknown, path, l->err));
+    AKIN_TRY(akin_bpe_seal(l->t->bpe, unknown, path, l->err));
 out:
     return status;
 }
 
-static akin_status load_merges_text(struct loader *l, const akin_buffer *text)
+static akin_status load_merges_text(akin_loader *l, const akin_buffer *text)
 {
     const char *path = l->merges_path;
     size_t number = 0, merges = 0;
@@ -261,32 +245,42 @@ static akin_status load_merges_text(struct loader *l, const akin_buffer *text)
         merges++;
     }
     if (merges == 0)
-        status = refuse(l, path, "no merges");
+        status = akin_loader_refuse(l, path, "no merges");
 out:
     return status;
 }
 
-static akin_status load_tokenizer_json(struct loader *l)
+akin_status akin_loader_read_model(akin_loader *l, const akin_bpe_options *options,
+                                   const char *unknown)
 {
     akin_status status;
+    const char *path = l->tokenizer_path;
     const json_t *model = json_object_get(l->tokenizer, "model");
-    AKIN_TRY(check_model(l, model));
-    AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
-    AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
     if (!json_is_object(json_object_get(model, "vocab")))
-        return refuse(l, l->tokenizer_path,
-                      "field 'model.vocab' must be an object of entries and ids");
+        return akin_loader_refuse(l, path,
+                                  "field 'model.vocab' must be an object of entries and ids");
     if (!json_is_array(json_object_get(model, "merges")))
-        return refuse(l, l->tokenizer_path, "field 'model.merges' must be an array");
+        return akin_loader_refuse(l, path, "field 'model.merges' must be an array");
     if (l->vocab.data == NULL) /* "\u0076ocab" */
-        return refuse(l, l->tokenizer_path, "the keys of 'model' must be written without escapes");
-    AKIN_TRY(load_vocabulary(l, l->vocab, l->tokenizer_path));
-    AKIN_TRY(akin_merges_read(l->t->bpe, l->merges, l->tokenizer_path, l->err));
+        return akin_loader_refuse(l, path, "the keys of 'model' must be written without escapes");
+    AKIN_TRY(load_vocabulary(l, l->vocab, path, options, unknown));
+    AKIN_TRY(akin_merges_read(l->t->bpe, l->merges, path, l->err));
 out:
     return status;
 }
 
-static akin_status load_vocab_and_merges(struct loader *l)
+static akin_status load_tokenizer_json(akin_loader *l, const char *unknown)
+{
+    akin_status status;
+    AKIN_TRY(check_model(l, json_object_get(l->tokenizer, "model")));
+    AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
+    AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
+    AKIN_TRY(akin_loader_read_model(l, NULL, unknown));
+out:
+    return status;
+}
+
+static akin_status load_vocab_and_merges(akin_loader *l, const char *unknown)
 {
     akin_buffer merges;
     akin_status status = akin_file_read(l->merges_path, "merges file", FILE_MAX, &merges, l->err);
@@ -295,433 +289,15 @@ static akin_status load_vocab_and_merges(struct loader *l)
                          "vocab.json needs merges.txt beside it");
     if (status != AKIN_OK)
         return status;
-    AKIN_TRY(load_vocabulary(l, (akin_span){ l->text.data, l->text.size }, l->vocab_path));
+    AKIN_TRY(load_vocabulary(l, (akin_span){ l->text.data, l->text.size }, l->vocab_path, NULL,
+                             unknown));
     AKIN_TRY(load_merges_text(l, &merges));
 out:
     akin_buffer_clear(&merges);
     return status;
 }
 
-/* ---- added and special tokens */
-
-static akin_status list_add(struct token_list *list, const struct named *item, akin_error *err)
-{
-    struct named *items =
-        akin_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);
-    if (items == NULL)
-        return akin_fail_nomem(err, "added tokens", 0);
-    list->items = items;
-    list->items[list->count++] = *item;
-    return AKIN_OK;
-}
-
-/* A token from a string (special) or from an object {"content": ..., flags}. */
-static akin_status read_token(struct loader *l, const json_t *json, const char *path,
-                              const char *where, struct named *out)
-{
-    akin_status status = AKIN_OK;
-    *out = (struct named){ .key = where, .normalized = -1 };
-    const char *content = json_string_value(json);
-    if (content != NULL) {
-        out->is_string = true;
-        out->token.special = true;
-    } else {
-        bool normalized = false;
-        AKIN_TRY(akin_json_text(json, path, where, "content", &content, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "special", &out->token.special, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "single_word", &out->token.single_word, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "lstrip", &out->token.lstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "rstrip", &out->token.rstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "normalized", &normalized, l->err));
-        if (!absent(json, "normalized"))
-            out->normalized = normalized;
-    }
-    if (content == NULL)
-        return akin_fail(l->err, AKIN_E_TOKENIZER, path, "%s has no content", where);
-    out->token.content = content;
-    out->token.size = strlen(content);
-out:
-    return status;
-}
-
-static bool same_content(const akin_added_token *a, const akin_added_token *b)
-{
-    return a->size == b->size && memcmp(a->content, b->content, a->size) == 0;
-}
-
-static bool contains(const struct token_list *list, const akin_added_token *token)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (same_content(&list->items[i].token, token))
-            return true;
-    return false;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const struct named *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Lists a token. Ids only order the added tokens: the reference numbers what the vocabulary lacks
- * itself. A later token of the same id replaces the earlier. */
-static akin_status list_with_id(struct loader *l, struct named *token, int64_t id)
-{
-    token->id = id;
-    for (size_t i = 0; i < l->listed.count; i++) {
-        if (l->listed.items[i].id == id) {
-            l->listed.items[i] = *token;
-            return AKIN_OK;
-        }
-    }
-    if (l->listed.count == AKIN_ADDED_MAX)
-        return akin_fail(l->err, AKIN_E_LIMIT, l->folder, "more than %d added tokens",
-                         AKIN_ADDED_MAX);
-    return list_add(&l->listed, token, l->err);
-}
-
-static akin_status id_value(struct loader *l, const json_t *json, const char *path,
-                            const char *content, int64_t *out)
-{
-    double value = json_number_value(json);
-    if (!json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
-        value != (double)(int64_t)value)
-        return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                         "the id of added token '%.60s' must be an integer between 0 and %d",
-                         content, AKIN_VOCABULARY_MAX - 1);
-    *out = (int64_t)value;
-    return AKIN_OK;
-}
-
-/* added_tokens_decoder of tokenizer_config.json: {"49406": {"content": ...}, ...}. */
-static akin_status list_decoder(struct loader *l, const json_t *decoder)
-{
-    akin_status status = AKIN_OK;
-    const char *path = l->config_path;
-    if (!json_is_object(decoder))
-        return refuse(l, path, "field 'added_tokens_decoder' must be an object");
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)decoder, key, value) {
-        char *end;
-        struct named token;
-        long long id = strtoll(key, &end, 10);
-        if (*key < '0' || *key > '9' || *end != '\0' || id >= AKIN_VOCABULARY_MAX)
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "field 'added_tokens_decoder': '%.60s' is no id between 0 and %d", key,
-                             AKIN_VOCABULARY_MAX - 1);
-        if (!json_is_object(value))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "field 'added_tokens_decoder.%s' must be an object", key);
-        AKIN_TRY(read_token(l, value, path, "added_tokens_decoder", &token));
-        AKIN_TRY(list_with_id(l, &token, id));
-    }
-out:
-    return status;
-}
-
-/* added_tokens.json: {"<new>": 49408, ...}. A token is special when a file, not a default, names it
- * as such. */
-static akin_status list_added_json(struct loader *l)
-{
-    akin_status status = AKIN_OK;
-    const char *content;
-    json_t *value;
-    json_object_foreach(l->added, content, value) {
-        int64_t id = 0;
-        struct named token = { .key = "added_tokens.json", .normalized = -1,
-                               .token = { .content = content, .size = strlen(content) } };
-        AKIN_TRY(id_value(l, value, l->added_path, content, &id));
-        token.token.special = !l->extra_is_late && contains(&l->extra, &token.token);
-        for (size_t i = 0; i < l->named.count; i++) {
-            const struct named *n = &l->named.items[i];
-            token.token.special |= n->standard && n->from_file &&
-                                   same_content(&n->token, &token.token);
-        }
-        token.normalized = !token.token.special;
-        AKIN_TRY(list_with_id(l, &token, id));
-    }
-out:
-    return status;
-}
-
-/* added_tokens of tokenizer.json: [{"id": 49406, "content": ...}, ...]. */
-static akin_status list_tokenizer_json(struct loader *l)
-{
-    akin_status status = AKIN_OK;
-    const json_t *array = json_object_get(l->tokenizer, "added_tokens");
-    if (!json_is_array(array))
-        return refuse(l, l->tokenizer_path, "field 'added_tokens' must be an array");
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i);
-        struct named token;
-        int64_t id = 0;
-        if (!json_is_object(item))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
-                             "added_tokens[%zu] must be an object", i);
-        AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
-        AKIN_TRY(
-            id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
-        AKIN_TRY(list_with_id(l, &token, id));
-    }
-out:
-    return status;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-/* Sets (or adds) a named token. */
-static akin_status set_named(struct loader *l, const char *key, const json_t *value,
-                             const char *path, bool special)
-{
-    struct named token;
-    akin_status status = read_token(l, value, path, key, &token);
-    if (status != AKIN_OK)
-        return status;
-    token.token.special |= special;
-    token.from_file = true;
-    for (size_t i = 0; i < l->named.count; i++) {
-        if (strcmp(l->named.items[i].key, key) == 0) {
-            token.standard = l->named.items[i].standard;
-            l->named.items[i] = token;
-            return AKIN_OK;
-        }
-    }
-    return list_add(&l->named, &token, l->err);
-}
-
-/* The named tokens of one file. In tokenizer_config.json an object is a token only when it says
- * "__type": "AddedToken". */
-static akin_status read_named(struct loader *l, const json_t *file, const char *path, bool is_map)
-{
-    akin_status status = AKIN_OK;
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)file, key, value) {
-        if (!ends_with(key, "_token") || json_is_boolean(value))
-            continue;
-        if (json_is_null(value)) {
-            static const char *const needed[] = { "bos_token", "eos_token", "unk_token" };
-            for (size_t i = 0; i < 3; i++)
-                if (strcmp(key, needed[i]) == 0)
-                    return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                                     "field '%s' is null; CLIP needs this token", key);
-            for (size_t i = 0; i < l->named.count; i++)
-                if (strcmp(l->named.items[i].key, key) == 0)
-                    l->named.items[i].token.size = 0;
-            continue;
-        }
-        if (!json_is_string(value) &&
-            !(json_is_object(value) && (is_map || text_is(value, "__type", "AddedToken"))))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "field '%s' is neither a string nor an AddedToken", key);
-        AKIN_TRY(set_named(l, key, value, path, is_map));
-    }
-out:
-    return status;
-}
-
-/* A list of further special tokens, or a dictionary of named ones. */
-static akin_status read_extra(struct loader *l, const json_t *extra, const char *path, bool is_map)
-{
-    akin_status status = AKIN_OK;
-    for (size_t i = 0; i < json_array_size(extra); i++) {
-        const json_t *item = json_array_get(extra, i);
-        struct named token;
-        if (!json_is_string(item) &&
-            !(json_is_object(item) && (is_map || text_is(item, "__type", "AddedToken"))))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "special token %zu of the list is neither a string nor an AddedToken",
-                             i);
-        AKIN_TRY(read_token(l, item, path, "a special token of the list", &token));
-        token.token.special |= is_map;
-        AKIN_TRY(list_add(&l->extra, &token, l->err));
-    }
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)extra, key, value) {
-        if (!json_is_string(value))
-            return akin_fail(l->err, AKIN_E_TOKENIZER, path,
-                             "special token '%.60s' is not a string", key);
-        AKIN_TRY(set_named(l, key, value, path, false));
-    }
-out:
-    return status;
-}
-
-/* A field that is there and neither null nor empty. */
-static const json_t *extra_field(const json_t *file, const char *field)
-{
-    const json_t *value = json_object_get(file, field);
-    return json_array_size(value) != 0 || json_object_size(value) != 0 ? value : NULL;
-}
-
-static akin_status read_special_tokens(struct loader *l, bool with_map)
-{
-    static const char start[] = "<|startoftext|>", end[] = "<|endoftext|>";
-    static const struct { const char *key, *content; } standard[] = {
-        { "bos_token", start }, { "eos_token", end }, { "unk_token", end }, { "sep_token", NULL },
-        { "pad_token", end },   { "cls_token", NULL }, { "mask_token", NULL },
-    };
-    akin_status status = AKIN_OK;
-    for (size_t i = 0; i < sizeof standard / sizeof *standard; i++) {
-        struct named token = {
-            .key = standard[i].key, .normalized = -1, .is_string = true, .standard = true
-        };
-        token.token.special = true;
-        token.token.content = standard[i].content != NULL ? standard[i].content : "";
-        token.token.size = strlen(token.token.content);
-        AKIN_TRY(list_add(&l->named, &token, l->err));
-    }
-    AKIN_TRY(read_named(l, l->config, l->config_path, false));
-    const json_t *extra = extra_field(l->config, "extra_special_tokens");
-    if (extra == NULL)
-        extra = extra_field(l->config, "additional_special_tokens");
-    if (extra != NULL)
-        AKIN_TRY(read_extra(l, extra, l->config_path, false));
-    if (with_map && l->map != NULL) {
-        AKIN_TRY(read_named(l, l->map, l->map_path, true));
-        const json_t *more = extra_field(l->map, "extra_special_tokens");
-        if (more != NULL)
-            AKIN_TRY(read_extra(l, more, l->map_path, true));
-        else if (extra == NULL && (more = extra_field(l->map, "additional_special_tokens")) != NULL)
-            AKIN_TRY(read_extra(l, more, l->map_path, false));
-        l->extra_is_late = extra == NULL && extra_field(l->map, "extra_special_tokens") == NULL;
-    }
-out:
-    return status;
-}
-
-static const akin_added_token *named_token(const struct loader *l, const char *key)
-{
-    for (size_t i = 0; i < l->named.count; i++)
-        if (strcmp(l->named.items[i].key, key) == 0)
-            return &l->named.items[i].token;
-    return NULL;
-}
-
-/* Whether the reference's `token in tokens_to_add` holds: a string never equals an AddedToken. */
-static bool same_token(const struct named *a, const struct named *b)
-{
-    if (a->is_string != b->is_string || !same_content(&a->token, &b->token))
-        return false;
-    return a->is_string ||
-           (a->normalized == b->normalized && a->token.special == b->token.special &&
-            a->token.single_word == b->token.single_word && a->token.lstrip == b->token.lstrip &&
-            a->token.rstrip == b->token.rstrip);
-}
-
-static akin_status append_missing(struct loader *l, struct token_list *all,
-                                  const struct token_list *from)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        const struct named *token = &from->items[i];
-        bool known = token->token.size == 0 || contains(&l->listed, &token->token);
-        for (size_t k = l->listed.count; k < all->count && !known; k++)
-            known = same_token(&all->items[k], token);
-        if (known)
-            continue;
-        akin_status status = list_add(all, token, l->err);
-        if (status != AKIN_OK)
-            return status;
-    }
-    return AKIN_OK;
-}
-
-/* The listed added tokens by id, then named and further special tokens that are not among them. */
-static akin_status build_added(struct loader *l)
-{
-    akin_status status = AKIN_OK;
-    struct token_list all = { 0 };
-    akin_added_token *tokens = NULL;
-    for (size_t i = 0; i < l->listed.count; i++)
-        AKIN_TRY(list_add(&all, &l->listed.items[i], l->err));
-    AKIN_TRY(append_missing(l, &all, &l->named));
-    AKIN_TRY(append_missing(l, &all, &l->extra));
-    tokens = calloc(all.count, sizeof *tokens);
-    if (tokens == NULL) {
-        status = akin_fail_nomem(l->err, "added tokens", all.count * sizeof *tokens);
-        goto out;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < all.count; i++) {
-        struct named *item = &all.items[i];
-        if (item->token.size == 0)
-            continue;
-        item->token.special |= contains(&l->named, &item->token);
-        item->token.normalized = item->normalized < 0 ? !item->token.special : item->normalized;
-        tokens[count++] = item->token;
-    }
-    const char *path = l->tokenizer != NULL ? l->tokenizer_path : l->vocab_path;
-    AKIN_TRY(akin_added_build(&l->t->added, l->t->bpe, tokens, count, akin_tokenizer_normalize,
-                              path, l->err));
-    const akin_added_token *bos = named_token(l, "bos_token"), *eos = named_token(l, "eos_token");
-    l->t->start = akin_added_find(&l->t->added, bos->content, bos->size);
-    l->t->end = akin_added_find(&l->t->added, eos->content, eos->size);
-    if (l->t->start < 0 || l->t->end < 0)
-        status = refuse(l, path, "bos_token and eos_token must not be empty");
-out:
-    free(all.items);
-    free(tokens);
-    return status;
-}
-
-static akin_status list_added(struct loader *l)
-{
-    akin_status status = AKIN_OK;
-    const json_t *decoder = json_object_get(l->config, "added_tokens_decoder");
-    if (decoder != NULL) {
-        AKIN_TRY(list_decoder(l, decoder));
-    } else {
-        if (l->added != NULL)
-            AKIN_TRY(list_added_json(l));
-        if (l->tokenizer != NULL)
-            AKIN_TRY(list_tokenizer_json(l));
-    }
-    if (l->listed.count != 0)
-        qsort(l->listed.items, l->listed.count, sizeof *l->listed.items, by_id);
-out:
-    return status;
-}
-
-/* ---- the rest of tokenizer_config.json */
-
-static akin_status read_options(struct loader *l)
-{
-    akin_status status = AKIN_OK;
-    const char *path = l->config_path, *side = NULL;
-    const json_t *truncation = json_object_get(l->tokenizer, "truncation");
-    AKIN_TRY(akin_json_text(l->config, path, NULL, "truncation_side", &side, l->err));
-    if (side == NULL && text_is(truncation, "direction", "Left"))
-        side = "left";
-    if (side != NULL && strcmp(side, "left") != 0 && strcmp(side, "right") != 0)
-        return akin_fail(l->err, AKIN_E_CONFIG, path,
-                         "field 'truncation_side' is '%.60s'; left or right", side);
-    l->t->truncate_left = side != NULL && strcmp(side, "left") == 0;
-    AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens",
-                            &l->t->split_special_tokens, l->err));
-    double length = 0;
-    if (!absent(l->config, "max_len"))
-        AKIN_TRY(akin_json_number(l->config, path, NULL, "max_len", &length, l->err));
-    AKIN_TRY(akin_json_number(l->config, path, NULL, "model_max_length", &length, l->err));
-    /* "No limit" is written as 10^30. */
-    l->t->max_length = length >= 1 && length <= INT32_MAX ? (int32_t)length : 0;
-    const json_t *versions = json_object_get(l->config, "fast_tokenizer_files");
-    for (size_t i = 0; i < json_array_size(versions); i++) {
-        const char *name = json_string_value(json_array_get(versions, i));
-        if (name == NULL || strcmp(name, "tokenizer.json") != 0)
-            return refuse(l, path,
-                          "field 'fast_tokenizer_files' names other files than tokenizer.json");
-    }
-out:
-    return status;
-}
-
-static void loader_clear(struct loader *l)
+void akin_loader_clear(akin_loader *l)
 {
     char *paths[] = { l->config_path,    l->map_path,   l->added_path,
                       l->tokenizer_path, l->vocab_path, l->merges_path };
@@ -732,52 +308,60 @@ static void loader_clear(struct loader *l)
     json_decref(l->added);
     json_decref(l->tokenizer);
     akin_buffer_clear(&l->text);
+    free(l->in_file.items);
     free(l->listed.items);
     free(l->named.items);
     free(l->extra.items);
 }
 
-akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_error *err)
+akin_status akin_loader_open(akin_loader *l, akin_tokenizer *t, const char *folder,
+                             akin_error *err)
 {
     akin_status status = AKIN_OK;
-    struct loader l = { .t = t, .err = err, .folder = folder };
-    akin_buffer_init(&l.text, "tokenizer file", FILE_MAX);
+    l->t = t;
+    l->err = err;
+    l->folder = folder;
+    akin_buffer_init(&l->text, "tokenizer file", FILE_MAX);
     struct { const char *name; char **path; } files[] = {
-        { "tokenizer_config.json", &l.config_path }, { "special_tokens_map.json", &l.map_path },
-        { "added_tokens.json", &l.added_path },      { "tokenizer.json", &l.tokenizer_path },
-        { "vocab.json", &l.vocab_path },             { "merges.txt", &l.merges_path },
+        { "tokenizer_config.json", &l->config_path }, { "special_tokens_map.json", &l->map_path },
+        { "added_tokens.json", &l->added_path },      { "tokenizer.json", &l->tokenizer_path },
+        { "vocab.json", &l->vocab_path },             { "merges.txt", &l->merges_path },
     };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if ((*files[i].path = akin_path_join(folder, files[i].name)) == NULL) {
-            status = akin_fail_nomem(err, "path", 0);
-            goto out;
-        }
-    }
-    AKIN_TRY(read_tokenizer_json(&l));
-    if (l.tokenizer == NULL)
-        AKIN_TRY(read_file(l.vocab_path, &l.text, &l.has_vocab, err));
-    if (l.tokenizer == NULL && !l.has_vocab) {
-        status =
-            akin_fail(err, AKIN_E_NOT_FOUND, folder,
-                      "no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt");
-        goto out;
-    }
-    AKIN_TRY(read_json(l.config_path, &l.config, err));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if ((*files[i].path = akin_path_join(folder, files[i].name)) == NULL)
+            return akin_fail_nomem(err, "path", 0);
+    AKIN_TRY(read_tokenizer_json(l));
+    if (l->tokenizer == NULL)
+        AKIN_TRY(read_file(l->vocab_path, &l->text, &l->has_vocab, err));
+    if (l->tokenizer == NULL && !l->has_vocab)
+        return akin_fail(err, AKIN_E_NOT_FOUND, folder,
+                         "no tokenizer here: neither tokenizer.json nor vocab.json with "
+                         "merges.txt");
+    AKIN_TRY(read_json(l->config_path, &l->config, err));
     /* added_tokens_decoder is the newer form: where it is, the two older files do not count. */
-    bool older = json_object_get(l.config, "added_tokens_decoder") == NULL;
-    if (older) {
-        AKIN_TRY(read_json(l.map_path, &l.map, err));
-        AKIN_TRY(read_json(l.added_path, &l.added, err));
+    if (json_object_get(l->config, "added_tokens_decoder") == NULL) {
+        AKIN_TRY(read_json(l->map_path, &l->map, err));
+        AKIN_TRY(read_json(l->added_path, &l->added, err));
     }
-    AKIN_TRY(read_special_tokens(&l, older));
-    l.unknown = named_token(&l, "unk_token")->content;
-    AKIN_TRY(read_options(&l));
-    AKIN_TRY(l.tokenizer != NULL ? load_tokenizer_json(&l) : load_vocab_and_merges(&l));
-    AKIN_TRY(list_added(&l));
-    AKIN_TRY(build_added(&l));
-    int32_t added = akin_added_end(&t->added), vocabulary = akin_bpe_size(t->bpe);
-    t->size = added > vocabulary ? added : vocabulary;
 out:
-    loader_clear(&l);
+    return status;
+}
+
+akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_error *err)
+{
+    akin_status status;
+    akin_loader l = { .class = AKIN_CLASS_CLIP };
+    AKIN_TRY(akin_loader_open(&l, t, folder, err));
+    AKIN_TRY(akin_loader_read_special(&l));
+    const akin_added_token *unknown = akin_loader_named(&l, "unk_token");
+    AKIN_TRY(akin_loader_read_options(&l));
+    AKIN_TRY(l.tokenizer != NULL ? load_tokenizer_json(&l, unknown->content)
+                                 : load_vocab_and_merges(&l, unknown->content));
+    AKIN_TRY(akin_loader_build_added(&l, akin_tokenizer_normalize, NULL));
+    if (t->start < 0 || t->end < 0)
+        status = akin_loader_refuse(&l, l.tokenizer != NULL ? l.tokenizer_path : l.vocab_path,
+                                    "bos_token and eos_token must not be empty");
+out:
+    akin_loader_clear(&l);
     return status;
 }
