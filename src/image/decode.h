@@ -67,7 +67,7 @@ static inline void akin_look_up(const uint8_t *palette, const uint8_t *restrict 
 }
 
 /* The colours of AKIN_RGB_NEAREST, from a palette of 4 bytes a colour. */
-static inline void akin_canvas_palette(akin_canvas *canvas, const uint8_t palette[256][4])
+static inline void akin_canvas_palette(akin_canvas *canvas, uint8_t palette[256][4])
 {
     for (int i = 0; i < 256; i++)
         memcpy(canvas->picture.palette[i], palette[i], 3);
