@@ -90,7 +90,7 @@ static bytes load(const char *name)
 static akin_status decode(const void *data, size_t size, const akin_picture_options *limits,
                           akin_error *err)
 {
-    akin_picture p;
+    akin_picture p = { 0 };
     void *copy = malloc(size != 0 ? size : 1);
     memcpy(copy, data, size);
     /* Not by way of akin_picture_decode, which asks first whether it is a raw photograph. */
