@@ -1,8 +1,7 @@
 /* tokenizer.c - text to ids: added tokens, normaliser, pattern split, merges, template, truncation.
  *
- * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3. docs/tokenizer.md describes
- * every step. open_clip's own tokenizer cleans text in another way before the same merges; it would
- * stand beside akin_tokenizer_normalize.
+ * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3; encode_simple is open_clip's.
+ * docs/tokenizer.md describes every step.
  */
 #include "tokenizer.h"
 
@@ -42,6 +41,12 @@ void akin_tokenizer_close(akin_tokenizer *t)
 
 int32_t akin_tokenizer_size(const akin_tokenizer *t) { return t->size; }
 int32_t akin_tokenizer_max_length(const akin_tokenizer *t) { return t->max_length; }
+
+int32_t akin_tokenizer_pad(const akin_tokenizer *t, bool *left)
+{
+    *left = t->pad_left;
+    return t->pad;
+}
 
 akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
                                      akin_error *err)
@@ -197,6 +202,27 @@ out:
     return status;
 }
 
+/* open_clip's SimpleTokenizer.encode. Its cache holds the special tokens as they are, so that they
+ * become ids in lower case only; in another case they are one word like others. */
+static akin_status encode_simple(struct encoding *e, const char *text, size_t size)
+{
+    const akin_tokenizer *t = e->tokenizer;
+    akin_buffer *clean = &e->normalized;
+    size_t start, end = 0;
+    akin_status status;
+    AKIN_TRY(akin_text_clean(t->clean, text, size, clean, e->err));
+    while (!e->full && akin_simple_word(clean->data, clean->size, &start, &end)) {
+        const char *word = clean->data + start;
+        int32_t id = word[0] == '<' ? akin_bpe_find(t->bpe, word, end - start) : -1;
+        if (id == t->start || id == t->end)
+            emit(e, id);
+        else
+            AKIN_TRY(encode_word(e, word, end - start));
+    }
+out:
+    return status;
+}
+
 static void reverse(int32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count / 2; i++) {
@@ -228,6 +254,10 @@ akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, siz
     akin_status status = AKIN_OK;
     akin_added_search search = { .text = text, .size = size };
     akin_added_match match;
+    if (t->simple) {
+        AKIN_TRY(encode_simple(&e, text, size));
+        search.done = size;
+    }
     while (!e.full && akin_added_next(&t->added, false, t->split_special_tokens, &search, &match)) {
         if (search.done < match.start)
             AKIN_TRY(encode_raw(&e, text + search.done, match.start - search.done));

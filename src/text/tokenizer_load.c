@@ -664,6 +664,8 @@ static akin_status build_added(struct loader *l)
     l->t->end = akin_added_find(&l->t->added, eos->content, eos->size);
     if (l->t->start < 0 || l->t->end < 0)
         status = refuse(l, path, "bos_token and eos_token must not be empty");
+    const akin_added_token *pad = named_token(l, "pad_token");
+    l->t->pad = pad->size != 0 ? akin_added_find(&l->t->added, pad->content, pad->size) : l->t->end;
 out:
     free(all.items);
     free(tokens);
@@ -702,6 +704,7 @@ static akin_status read_options(struct loader *l)
         return akin_fail(l->err, AKIN_E_CONFIG, path,
                          "field 'truncation_side' is '%.60s'; left or right", side);
     l->t->truncate_left = side != NULL && strcmp(side, "left") == 0;
+    l->t->pad_left = text_is(l->config, "padding_side", "left");
     AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens",
                             &l->t->split_special_tokens, l->err));
     double length = 0;

@@ -12,8 +12,13 @@ struct akin_tokenizer {
     akin_added added;
     int32_t start, end;         /* ids of the start and end tokens */
     int32_t size, max_length;
+    int32_t pad;
+    bool pad_left;              /* padding_side */
     bool truncate_left;         /* truncation_side: the first ids are dropped, not the last */
     bool split_special_tokens;  /* literals of special tokens are text */
+
+    bool simple; /* open_clip's SimpleTokenizer: none of the above but bpe, start, end and size */
+    akin_clean clean;
 };
 
 /* Fills in a zeroed tokenizer from a folder. After an error the caller frees what is there. */
@@ -22,5 +27,9 @@ akin_status akin_tokenizer_load(akin_tokenizer *tokenizer, const char *folder, a
 /* The normaliser: NFC, runs of white space to one space, lower case. Appends. */
 akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
                                      akin_error *err);
+
+/* The next word of the simple tokenizer in text[*end..size), which must be UTF-8: false when there is
+ * none. *end is 0 to begin with. */
+bool akin_simple_word(const char *text, size_t size, size_t *start, size_t *end);
 
 #endif
