@@ -3,9 +3,9 @@
  * The reference repeats all steps on a segment until a pass changes nothing. Only entities can make
  * a second pass change anything (clean_tables.py asserts it), so that one pass of everything is
  * enough, then entities until there are none; and NFC can wait for the end. Entities are pieces of
- * text that never overlap, and decoding one leaves every other one as it is: whatever the order, the
- * result is the same. So they are decoded from left to right by a stack instead of in passes, of
- * which "&amp;amp;amp;..." takes as many as it is long.
+ * text that never overlap, and decoding one leaves every other one as it is: whatever the order,
+ * the result is the same. So they are decoded from left to right by a stack instead of in passes,
+ * of which "&amp;amp;amp;..." takes as many as it is long.
  */
 #include "ftfy.h"
 

@@ -1,6 +1,6 @@
 /* tokenizer.c - text to ids: added tokens, normaliser, pattern split, merges, template, truncation.
  *
- * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3; encode_simple is open_clip's.
+ * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3; open_clip 3.3.0 for one path.
  * docs/tokenizer.md describes every step.
  */
 #include "tokenizer.h"

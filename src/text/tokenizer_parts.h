@@ -28,8 +28,8 @@ akin_status akin_tokenizer_load(akin_tokenizer *tokenizer, const char *folder, a
 akin_status akin_tokenizer_normalize(const char *text, size_t size, akin_buffer *out,
                                      akin_error *err);
 
-/* The next word of the simple tokenizer in text[*end..size), which must be UTF-8: false when there is
- * none. *end is 0 to begin with. */
+/* The next word of the simple tokenizer in text[*end..size), which must be UTF-8: false when there
+ * is none. *end is 0 to begin with. */
 bool akin_simple_word(const char *text, size_t size, size_t *start, size_t *end);
 
 #endif
