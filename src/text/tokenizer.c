@@ -2,8 +2,8 @@
  * template, truncation. CLIP's normaliser and pattern are here, those of a tokenizer.json in
  * pipeline.c.
  *
- * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3, and HFTokenizer of open_clip
- * 3.3.0 over AutoTokenizer. docs/tokenizer.md describes every step.
+ * Reference: transformers 5.23.0 CLIPTokenizer over tokenizers 0.23.3; SimpleTokenizer and, over
+ * AutoTokenizer, HFTokenizer of open_clip 3.3.0. docs/tokenizer.md describes every step.
  */
 #include "tokenizer.h"
 
@@ -235,6 +235,25 @@ out:
     return status;
 }
 
+/* open_clip's SimpleTokenizer.encode. Its cache holds the special tokens as they are, so that they
+ * become ids in lower case only; in another case they are one word like others. */
+static akin_status encode_simple(struct encoding *e, const char *text, size_t size)
+{
+    const akin_tokenizer *t = e->tokenizer;
+    size_t start, end = 0;
+    akin_status status = AKIN_OK;
+    while (!e->full && akin_simple_word(text, size, &start, &end)) {
+        const char *word = text + start;
+        int32_t id = word[0] == '<' ? akin_bpe_find(t->bpe, word, end - start) : -1;
+        if (id == t->start || id == t->end)
+            emit(e, id);
+        else
+            AKIN_TRY(encode_word(e, word, end - start));
+    }
+out:
+    return status;
+}
+
 static void reverse(int32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count / 2; i++) {
@@ -279,6 +298,10 @@ akin_status akin_tokenizer_encode(const akin_tokenizer *t, const char *text, siz
     }
     akin_added_search search = { .text = text, .size = size };
     akin_added_match match;
+    if (t->simple) {
+        AKIN_TRY(encode_simple(&e, text, size));
+        search.done = size;
+    }
     while (!e.full && akin_added_next(&t->added, false, t->split_special_tokens, &search, &match)) {
         if (search.done < match.start)
             AKIN_TRY(encode_raw(&e, text + search.done, match.start - search.done));

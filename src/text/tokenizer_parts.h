@@ -20,6 +20,7 @@ struct akin_tokenizer {
     bool truncate_left;         /* truncation_side: the first ids are dropped, not the last */
     bool split_special_tokens;  /* literals of special tokens are text */
     bool strip_separator;       /* its id is written as 0 */
+    bool simple; /* open_clip's SimpleTokenizer: of the above only clean, bpe, start, end, size, pad */
 };
 
 /* Fills in a zeroed tokenizer from a folder. After an error the caller frees what is there. */
@@ -31,5 +32,9 @@ akin_status akin_tokenizer_load_json(akin_tokenizer *tokenizer, const char *fold
  * that needs no context. */
 akin_status akin_tokenizer_normalize(const void *none, const char *text, size_t size,
                                      akin_buffer *out, akin_error *err);
+
+/* The next word of the simple tokenizer in text[*end..size), which must be UTF-8: false when there
+ * is none. *end is 0 to begin with. */
+bool akin_simple_word(const char *text, size_t size, size_t *start, size_t *end);
 
 #endif

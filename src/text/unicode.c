@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "unicode_python.h"
 #include "unicode_tables.h"
 
 /* Hangul syllables are composed by arithmetic (The Unicode Standard, 3.12). */
@@ -103,7 +104,19 @@ static uint32_t compose(uint32_t a, uint32_t b)
 struct segment {
     uint32_t *code_points;
     size_t count, capacity;
+    bool newer; /* NFC of Unicode 14, not 9: what was added is in unicode_python.h */
 };
+
+static uint8_t class_of(const struct segment *s, uint32_t c)
+{
+    return s->newer ? akin_python_combining_class(c) : akin_combining_class(c);
+}
+
+/* No character before c changes, or is changed by, what c starts; and c is its own NFC. */
+static bool is_boundary(const struct segment *s, uint32_t c)
+{
+    return c < 0x300 || (!has(c, UNICODE_LOOSE) && !(s->newer && akin_python_is_newer(c)));
+}
 
 static akin_status segment_add(struct segment *s, uint32_t c, akin_error *err)
 {
@@ -112,35 +125,36 @@ static akin_status segment_add(struct segment *s, uint32_t c, akin_error *err)
     if (grown == NULL)
         return akin_fail_nomem(err, "a run of combining marks", 0);
     s->code_points = grown;
-    s->count += decompose(c, s->code_points + s->count);
+    uint32_t *to = grown + s->count;
+    s->count += s->newer && akin_python_decompose(c, to) ? 2 : decompose(c, to);
     return AKIN_OK;
 }
 
 /* Sorts a run of marks by combining class, equal classes in their order. By counting: a comparison
  * sort would do as well, but this is linear and needs no more memory. */
-static bool sort_long_run(uint32_t *run, size_t count)
+static bool sort_long_run(const struct segment *s, uint32_t *run, size_t count)
 {
     size_t start[257] = { 0 };
     uint32_t *sorted = malloc(count * sizeof *sorted);
     if (sorted == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
-        start[akin_combining_class(run[i]) + 1]++;
+        start[class_of(s, run[i]) + 1]++;
     for (size_t k = 1; k < 257; k++)
         start[k] += start[k - 1];
     for (size_t i = 0; i < count; i++)
-        sorted[start[akin_combining_class(run[i])]++] = run[i];
+        sorted[start[class_of(s, run[i])]++] = run[i];
     memcpy(run, sorted, count * sizeof *run);
     free(sorted);
     return true;
 }
 
-static void sort_short_run(uint32_t *run, size_t count)
+static void sort_short_run(const struct segment *s, uint32_t *run, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         uint32_t c = run[i];
         size_t j = i;
-        for (; j > 0 && akin_combining_class(run[j - 1]) > akin_combining_class(c); j--)
+        for (; j > 0 && class_of(s, run[j - 1]) > class_of(s, c); j--)
             run[j] = run[j - 1];
         run[j] = c;
     }
@@ -150,13 +164,13 @@ static bool order(struct segment *s)
 {
     for (size_t i = 0; i < s->count;) {
         size_t end = i;
-        while (end < s->count && akin_combining_class(s->code_points[end]) != 0)
+        while (end < s->count && class_of(s, s->code_points[end]) != 0)
             end++;
         if (end - i > 32) {
-            if (!sort_long_run(s->code_points + i, end - i))
+            if (!sort_long_run(s, s->code_points + i, end - i))
                 return false;
         } else {
-            sort_short_run(s->code_points + i, end - i);
+            sort_short_run(s, s->code_points + i, end - i);
         }
         i = end + 1;
     }
@@ -170,10 +184,13 @@ static void recompose(struct segment *s)
     uint8_t last_class = 0; /* of what was kept since the starter */
     for (size_t i = 0; i < s->count; i++) {
         uint32_t c = s->code_points[i];
-        uint8_t class = akin_combining_class(c);
+        uint8_t class = class_of(s, c);
         bool adjacent = starter != SIZE_MAX && kept == starter + 1;
         if (starter != SIZE_MAX && (adjacent || last_class < class)) {
-            uint32_t composite = compose(s->code_points[starter], c);
+            uint32_t before = s->code_points[starter];
+            uint32_t composite = compose(before, c);
+            if (composite == 0 && s->newer)
+                composite = akin_python_compose(before, c);
             if (composite != 0) {
                 s->code_points[starter] = composite;
                 continue;
@@ -204,10 +221,11 @@ static akin_status flush(struct segment *s, akin_buffer *out, akin_error *err)
     return AKIN_OK;
 }
 
-akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error *err)
+static akin_status nfc(bool newer, const char *text, size_t size, akin_buffer *out,
+                       akin_error *err)
 {
     akin_status status = AKIN_OK;
-    struct segment segment = { 0 };
+    struct segment segment = { .newer = newer };
     /* [plain, i): code points that start a segment and are their own NFC, so that all but the last
      * (at `last`: marks may follow it) can be copied as they are. */
     size_t plain = 0, last = 0;
@@ -217,7 +235,7 @@ akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error
                                                       : akin_utf8_decode(text + i, size - i, &c);
         if (length == 1)
             c = (unsigned char)text[i];
-        if (c < 0x300 || !has(c, UNICODE_LOOSE)) { /* nothing below U+0300 is loose */
+        if (is_boundary(&segment, c)) {
             if (segment.count != 0) {
                 AKIN_TRY(flush(&segment, out, err));
                 plain = i;
@@ -247,4 +265,14 @@ akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error
 out:
     free(segment.code_points);
     return status;
+}
+
+akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error *err)
+{
+    return nfc(false, text, size, out, err);
+}
+
+akin_status akin_nfc_python(const char *text, size_t size, akin_buffer *out, akin_error *err)
+{
+    return nfc(true, text, size, out, err);
 }

@@ -30,4 +30,7 @@ size_t akin_lower(uint32_t c, uint32_t out[2]);
  * marks of any length too. At most 3 times the size. */
 akin_status akin_nfc(const char *text, size_t size, akin_buffer *out, akin_error *err);
 
+/* The same by Unicode 14, as CPython 3.11's unicodedata has it (see unicode_python.h). */
+akin_status akin_nfc_python(const char *text, size_t size, akin_buffer *out, akin_error *err);
+
 #endif
