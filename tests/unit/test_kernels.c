@@ -133,24 +133,26 @@ static double activation(akin_activation a, double x)
         return 0.5 * x *
                (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case AKIN_ACT_SILU: return x / (1.0 + exp(-x));
+    case AKIN_ACT_RELU: return fmax(0.0, x);
     }
     return NAN;
 }
 
 static void check_finish(const akin_kernels *k, size_t rows, size_t n, akin_activation a, bool bias,
-                         bool residual)
+                         bool residual, bool first)
 {
     const size_t ldc = n + 2, ldo = n + 1, ldr = n + 5;
     float *c = floats(rows * ldc, 8.0f), *b = floats(n, 2.0f), *r = floats(rows * ldr, 1.0f);
     float *out = floats(rows * ldo, 0.0f);
     for (size_t i = 0; i < rows * ldo; i++)
         out[i] = guard;
-    const akin_epilogue e = { bias ? b : NULL, a, residual ? r : NULL, ldr };
+    const akin_epilogue e = { bias ? b : NULL, a, residual ? r : NULL, ldr, first };
     k->finish_f32(c, ldc, &e, out, ldo, (int)rows, n);
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < n; j++) {
-            const float x = c[i * ldc + j] + (bias ? b[j] : 0.0f);
-            const double want = activation(a, x) + (residual ? r[i * ldr + j] : 0.0f);
+            const float added = residual ? r[i * ldr + j] : 0.0f;
+            const float x = c[i * ldc + j] + (bias ? b[j] : 0.0f) + (first ? added : 0.0f);
+            const double want = activation(a, x) + (first ? 0.0f : added);
             assert_close(out[i * ldo + j], want, FLT_EPSILON * 6.0 * fmax(1.0, fabs(x)), "finish",
                          k->name, n, j);
         }
@@ -230,12 +232,12 @@ static void softmax_set(const akin_kernels *k)
 static void finish_set(const akin_kernels *k)
 {
     for (size_t n = 0; n <= LONGEST; n++)
-        for (int a = AKIN_ACT_NONE; a <= AKIN_ACT_SILU; a++)
+        for (int a = AKIN_ACT_NONE; a <= AKIN_ACT_RELU; a++)
             for (size_t rows = 1; rows <= 3; rows++)
-                check_finish(k, rows, n, (akin_activation)a, n % 2 != 0, n % 3 != 0);
+                check_finish(k, rows, n, (akin_activation)a, n % 2 != 0, n % 3 != 0, n % 5 == 0);
     for (size_t rows = 0; rows <= LONGEST; rows++)
         for (size_t n = 1; n <= 35; n += 17)
-            check_finish(k, rows, n, AKIN_ACT_QUICK_GELU, true, true);
+            check_finish(k, rows, n, AKIN_ACT_QUICK_GELU, true, true, false);
 }
 
 static void tile_set(const akin_kernels *k)
@@ -252,8 +254,8 @@ static void extremes_set(const akin_kernels *k)
                              5.6f,  -5.6f,  20.0f,   -20.0f,   87.0f,       -87.0f,
                              89.0f, -89.0f, 1000.0f, -1000.0f, 3e38f,       -3e38f };
     enum { POINTS = sizeof points / sizeof *points };
-    for (int a = AKIN_ACT_QUICK_GELU; a <= AKIN_ACT_SILU; a++) {
-        const akin_epilogue e = { NULL, (akin_activation)a, NULL, 0 };
+    for (int a = AKIN_ACT_QUICK_GELU; a <= AKIN_ACT_RELU; a++) {
+        const akin_epilogue e = { .activation = (akin_activation)a };
         float out[POINTS];
         k->finish_f32(points, POINTS, &e, out, POINTS, 1, POINTS);
         for (size_t i = 0; i < POINTS; i++)
