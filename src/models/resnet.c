@@ -27,23 +27,23 @@ enum {
 /* A convolution and its BatchNorm, as they are in the file until akin_resnet_finish. */
 typedef struct unit {
     akin_conv conv;
-    char conv_name[32], norm_name[32]; /* without prefix and ".weight" */
+    char conv_name[48], norm_name[48]; /* without prefix and ".weight" */
     float *weight;                     /* [out, in, kernel, kernel] */
     float *gamma, *beta, *mean, *variance; /* [out] */
 } unit;
 
-typedef struct block {
+typedef struct bottleneck {
     unit conv1, conv2, conv3, shortcut;
     bool has_shortcut;
     size_t stride;
-} block;
+} bottleneck;
 
 struct akin_resnet {
     akin_resnet_config config;
     char prefix[64];
     bool round_bf16;
     unit stem[3];
-    block *blocks;
+    bottleneck *blocks;
     size_t block_count;
     size_t d, grid;     /* channels and side of the features */
     float *positions;   /* [1 + grid * grid, d] */
@@ -51,8 +51,8 @@ struct akin_resnet {
     /* Of each head: key [d / heads, d] as a product from a head's query to a vector over the
      * features, value [d, d / heads]. */
     akin_linear *keys, *values;
-    float *key_weight, *value_weight; /* [d, d], until akin_resnet_finish */
-    float *value_bias;                /* [d] */
+    float *key_weight, *key_bias, *value_weight; /* [d, d], [d]; until akin_resnet_finish */
+    float *value_bias;                           /* [d] */
     akin_linear projection;           /* d to dimensions */
 };
 
@@ -96,12 +96,13 @@ static akin_status bind_unit(akin_slots *slots, bool load, unit *u, const akin_k
     return AKIN_OK;
 }
 
-static akin_status bind_block(akin_slots *slots, bool load, block *b, const akin_kernels *kernels,
-                              bool round_bf16, const char *prefix, size_t stage, size_t index,
-                              size_t in, size_t planes, akin_error *err)
+static akin_status bind_block(akin_slots *slots, bool load, bottleneck *b,
+                              const akin_kernels *kernels, bool round_bf16, const char *prefix,
+                              size_t stage, size_t index, size_t in, size_t planes,
+                              akin_error *err)
 {
     const size_t out = planes * EXPANSION;
-    char at[24];
+    char at[32];
     akin_status status = AKIN_OK;
     snprintf(at, sizeof at, "layer%zu.%zu.", stage + 1, index);
     b->stride = index == 0 && stage > 0 ? 2 : 1;
@@ -125,7 +126,8 @@ static akin_status bind_pooling(akin_slots *slots, bool load, akin_resnet *t,
 {
     const size_t d = t->d, heads = t->config.heads, dimensions = t->config.dimensions;
     const int64_t table[] = { (int64_t)(1 + t->grid * t->grid), (int64_t)d };
-    const int64_t square[] = { (int64_t)d, (int64_t)d }, out[] = { (int64_t)dimensions, (int64_t)d };
+    const int64_t square[] = { (int64_t)d, (int64_t)d };
+    const int64_t out[] = { (int64_t)dimensions, (int64_t)d };
     akin_status status = AKIN_OK;
     if (load) {
         AKIN_TRY(akin_linear_init(&t->query, kernels, round_bf16, d, d, true, err));
@@ -142,8 +144,7 @@ static akin_status bind_pooling(akin_slots *slots, bool load, akin_resnet *t,
     }
     t->positions = bind_values(slots, load, 2, table, prefix, "attnpool.", "positional_embedding");
     t->key_weight = bind_values(slots, load, 2, square, prefix, "attnpool.k_proj", ".weight");
-    /* The same for every position, the key's bias leaves the softmax as it is. */
-    akin_slots_add(slots, 1, square, "%sattnpool.k_proj.bias", prefix);
+    t->key_bias = bind_values(slots, load, 1, square, prefix, "attnpool.k_proj", ".bias");
     t->value_weight = bind_values(slots, load, 2, square, prefix, "attnpool.v_proj", ".weight");
     t->value_bias = bind_values(slots, load, 1, square, prefix, "attnpool.v_proj", ".bias");
     akin_slots_add(slots, 2, square, "%sattnpool.q_proj.weight", prefix)->linear =
@@ -212,7 +213,7 @@ akin_status akin_resnet_bind(akin_slots *slots, bool load, akin_resnet **tower,
                        half, half, 3, 1, err));
     AKIN_TRY(bind_unit(slots, load, &t->stem[2], kernels, round_bf16, prefix, "", "conv3", "bn3",
                        half, width, 3, 1, err));
-    block *b = t->blocks;
+    bottleneck *b = t->blocks;
     size_t in = width, planes = width;
     for (size_t s = 0; s < STAGES; s++, planes *= 2)
         for (size_t i = 0; i < config->blocks[s]; i++, in = planes * EXPANSION)
@@ -279,6 +280,7 @@ void akin_resnet_free(akin_resnet *t)
     free(t->keys);
     free(t->values);
     free(t->key_weight);
+    free(t->key_bias);
     free(t->value_weight);
     free(t->value_bias);
     akin_linear_clear(&t->projection);
@@ -323,7 +325,7 @@ static unit *unit_at(akin_resnet *t, size_t i)
 {
     if (i < 3)
         return &t->stem[i];
-    block *b = &t->blocks[(i - 3) / 4];
+    bottleneck *b = &t->blocks[(i - 3) / 4];
     unit *const all[] = { &b->conv1, &b->conv2, &b->conv3, b->has_shortcut ? &b->shortcut : NULL };
     return all[(i - 3) % 4];
 }
@@ -362,6 +364,7 @@ akin_status akin_resnet_finish(akin_resnet *tower, const akin_kernels *kernels, 
         return akin_fail_nomem(err, "layers", f.units * sizeof *f.statuses);
     akin_pool_run(pool, f.units + tower->config.heads, finish_task, &f);
     drop(&tower->key_weight);
+    drop(&tower->key_bias); /* the same for every position: the softmax would not see it */
     drop(&tower->value_weight);
     /* The first that failed is done again for its message: what it refuses is still there. */
     akin_status status = AKIN_OK;
@@ -409,8 +412,8 @@ static void unfold_task(void *context, size_t i, int worker)
 
 /* x [count, side, side, in], which becomes the block's output; t1..t3: as large as any
  * activation. */
-static akin_status run_block(const akin_nn *nn, const block *b, float **x, float **t1, float **t2,
-                             float **t3, size_t count, size_t *side, akin_error *err)
+static akin_status run_block(const akin_nn *nn, const bottleneck *b, float **x, float **t1,
+                             float **t2, float **t3, size_t count, size_t *side, akin_error *err)
 {
     akin_status status = AKIN_OK;
     const float *identity = *x;
