@@ -13,7 +13,7 @@
 
 /* A task is BLOCK_ROWS positions by BLOCK_COLS channels of the result, as in linear.c; it packs its
  * own left operand, AKIN_DEPTH at a time. */
-enum { BLOCK_ROWS = 112, BLOCK_COLS = 256, MOST_ROWS = 128 };
+enum { BLOCK_ROWS = 112, BLOCK_COLS = 512, MOST_ROWS = 128 };
 
 akin_status akin_conv_init(akin_conv *conv, const akin_kernels *kernels, bool round_bf16, size_t in,
                            size_t out, size_t kernel, size_t stride, akin_error *err)
@@ -136,7 +136,7 @@ static void block_task(void *context, size_t i, int worker)
     const akin_kernels *kernels = t->nn->kernels;
     const akin_linear *weights = &t->conv->weights;
     const size_t tile_rows = (size_t)kernels->tile_rows, tile_cols = (size_t)kernels->tile_cols;
-    const size_t k = weights->in;
+    const size_t k = weights->in, n = t->conv->out;
     const size_t row0 = i % t->row_blocks * t->block_rows, col0 = i / t->row_blocks * t->block_cols;
     const size_t row1 = akin_min(row0 + t->block_rows, t->row_panels);
     const size_t col1 = akin_min(col0 + t->block_cols, t->col_panels);
@@ -152,8 +152,17 @@ static void block_task(void *context, size_t i, int worker)
                          left + row * depth);
         akin_matmul_slab(kernels, left, tile_rows * depth,
                          weights->panels + (col0 * k + p) * tile_cols, tile_cols * k, t->rows,
-                         t->conv->out, depth, row0, row1, col0, col1, p != 0,
-                         p + depth == k ? &t->epilogue : NULL, sums, t->y, t->conv->out);
+                         n, depth, row0, row1, col0, col1, p != 0, NULL, sums, NULL, 0);
+    }
+    const size_t ld = (col1 - col0) * tile_cols, col = col0 * tile_cols;
+    for (size_t row = 0; row < rows; row += tile_rows) {
+        const size_t at = (row0 * tile_rows + row) * n + col;
+        akin_epilogue e = t->epilogue;
+        e.bias += col;
+        if (e.residual != NULL)
+            e.residual += at;
+        kernels->finish_f32(sums + row * ld, ld, &e, t->y + at, n,
+                            (int)akin_min(tile_rows, rows - row), akin_min(ld, n - col));
     }
 }
 
