@@ -21,7 +21,12 @@ enum {
     STAGES = 4,
     EXPANSION = 4,       /* a block's output over its planes */
     FEATURES = 32,       /* channels of the features over the width */
-    GROUP_POSITIONS = 512 /* of the features that pass through the tower together */
+    /* Positions of the features that pass through the tower together: 10 pictures of RN50, whose
+     * activations take 130 MB; with 4 a picture takes 2 % longer, with 1 7 %. */
+    GROUP_POSITIONS = 512,
+    MOST_BLOCKS = 1024, /* of a stage */
+    MOST_WIDTH = 4096,
+    MOST_IMAGE = 16384
 };
 
 /* A convolution and its BatchNorm, as they are in the file until akin_resnet_finish. */
@@ -166,15 +171,20 @@ static size_t feature_side(size_t image)
 static akin_status check_config(const akin_resnet_config *c, akin_error *err)
 {
     for (size_t s = 0; s < STAGES; s++)
-        if (c->blocks[s] == 0)
-            return akin_fail(err, AKIN_E_CONFIG, NULL, "layers[%zu] of a ResNet is 0", s);
-    if (c->width < 2)
-        return akin_fail(err, AKIN_E_CONFIG, NULL, "width %zu of a ResNet is below 2", c->width);
+        if (c->blocks[s] == 0 || c->blocks[s] > MOST_BLOCKS)
+            return akin_fail(err, AKIN_E_CONFIG, NULL, "layers[%zu] of a ResNet is %zu, not 1..%d",
+                             s, c->blocks[s], MOST_BLOCKS);
+    if (c->width < 2 || c->width > MOST_WIDTH)
+        return akin_fail(err, AKIN_E_CONFIG, NULL, "width of a ResNet is %zu, not 2..%d", c->width,
+                         MOST_WIDTH);
+    if (c->image < 32 || c->image > MOST_IMAGE)
+        return akin_fail(err, AKIN_E_CONFIG, NULL, "image_size of a ResNet is %zu, not 32..%d",
+                         c->image, MOST_IMAGE);
     if (c->heads == 0 || c->width * FEATURES % c->heads != 0)
         return akin_fail(err, AKIN_E_CONFIG, NULL,
                          "%zu heads do not divide the %zu channels of the features (width * 32)",
                          c->heads, c->width * FEATURES);
-    if (c->image < 32 || feature_side(c->image) != c->image / 32)
+    if (feature_side(c->image) != c->image / 32)
         return akin_fail(err, AKIN_E_CONFIG, NULL,
                          "pictures of %zu pixels a side have %zu x %zu features and positions for "
                          "%zu x %zu; take a multiple of 32",

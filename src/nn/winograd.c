@@ -13,8 +13,8 @@
 
 enum {
     TAPS = AKIN_WINOGRAD_TAPS,
-    /* Windows of a task. Its transformed windows and its sums, 16 * 56 * (in + columns) floats, pass
-     * through L2 a sixteenth at a time. */
+    /* Windows of a task. Its transformed windows and its sums, 16 * 56 * (in + columns) floats,
+     * pass through L2 a sixteenth at a time. */
     BLOCK_WINDOWS = 56,
     BLOCK_COLS = 256,
     FEWEST_COLS = 64, /* below this transforming the windows again costs more than a wait */

@@ -325,10 +325,13 @@ static void test_config(void **state)
         { { { 1, 1, 1, 1 }, 2, 2, 32, 3 }, NULL },
         { { { 1, 1, 1, 1 }, 2, 2, 33, 3 }, NULL }, /* 17 8 4 2 1 */
         { { { 1, 1, 1, 1 }, 2, 2, 95, 3 }, "pictures of 95 pixels a side have 3 x 3" },
-        { { { 1, 1, 1, 1 }, 2, 2, 31, 3 }, "pictures of 31 pixels" },
+        { { { 1, 1, 1, 1 }, 2, 2, 31, 3 }, "image_size of a ResNet is 31" },
+        { { { 1, 1, 1, 1 }, 2, 2, SIZE_MAX, 3 }, "image_size of a ResNet is" },
+        { { { 1, 1, 1, 1 }, SIZE_MAX / 32 + 2, 2, 32, 3 }, "width of a ResNet is" },
+        { { { 1, SIZE_MAX, 1, 1 }, 2, 2, 32, 3 }, "layers[1]" },
         { { { 1, 1, 1, 1 }, 2, 5, 32, 3 }, "5 heads do not divide the 64 channels" },
         { { { 1, 1, 1, 1 }, 2, 0, 32, 3 }, "0 heads" },
-        { { { 1, 1, 1, 1 }, 1, 2, 32, 3 }, "width 1" },
+        { { { 1, 1, 1, 1 }, 1, 2, 32, 3 }, "width of a ResNet is 1" },
         { { { 1, 1, 0, 1 }, 2, 2, 32, 3 }, "layers[2]" },
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -350,8 +353,9 @@ static void test_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32),    cmocka_unit_test(test_bf16),  cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_broken), cmocka_unit_test(test_config),
+        cmocka_unit_test(test_f32),       cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
