@@ -483,7 +483,7 @@ static void multiply(const struct pooling *t, const akin_linear *linear, const f
 
 /* One head over all pictures. With one query a picture, q . (K x_j) = (q K) . x_j, and the sum of
  * a_j (V x_j + b) is V (sum of a_j x_j) + b as the a_j add up to one: two products of one row
- * replace two of a row a position, which would be a fourteenth of the whole tower of RN50. */
+ * replace two of a row a position, 7 % of the tower of RN50 as written. */
 static void pool_task(void *context, size_t h, int worker)
 {
     const struct pooling *t = context;
