@@ -11,8 +11,9 @@
 #include "nn/matmul.h"
 #include "nn/winograd.h"
 
-/* A task is BLOCK_ROWS positions by BLOCK_COLS channels of the result, as in linear.c; it packs its
- * own left operand, AKIN_DEPTH at a time. */
+/* A task is BLOCK_ROWS positions by BLOCK_COLS channels of the result; it packs its own left
+ * operand, AKIN_DEPTH at a time. Wider than in linear.c: packing is repeated for each block of
+ * columns, and sums are finished in rows as long as the block is wide. */
 enum { BLOCK_ROWS = 112, BLOCK_COLS = 512, MOST_ROWS = 128 };
 
 akin_status akin_conv_init(akin_conv *conv, const akin_kernels *kernels, bool round_bf16, size_t in,
