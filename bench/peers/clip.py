@@ -3,8 +3,9 @@
 
     clip.py --dir DIR --cache CACHE [--akin build/akin] [--threads 2] [--rounds 5] [--json OUT]
 
-DIR is a checkpoint in Hugging Face form (tools/oracle/clip.py full writes one). The towers with
-their projections are exported to ONNX once, into CACHE. Every round times each side once on every
+DIR is a checkpoint in Hugging Face form (tools/oracle/clip.py full writes one) or in open_clip form
+(tools/oracle/openclip.py full; the ResNets have no other). The towers with their projections are
+exported to ONNX once, into CACHE. Every round times each side once on every
 case, one side after the other, so that a noisy machine disturbs all of them alike; the table shows
 medians over the rounds, in milliseconds an item, and the peers' time over akin's (above 1: akin is
 faster). Inputs are drawn from a normal distribution: products of zeros can be faster. Before any
@@ -31,16 +32,15 @@ BATCHES = (1, 8, 32)
 TOKENS = (77, 13)
 
 
-def cases(model):
+def cases(size, vocabulary, lengths):
     """[(name, what, batch, tokens, input)], input as the towers take it."""
     rng = np.random.default_rng(1)
-    size = model.config.vision_config.image_size
-    last = model.config.text_config.vocab_size - 1
+    last = vocabulary - 1
     found = []
     for batch in BATCHES:
         pixels = rng.standard_normal((batch, 3, size, size), dtype=np.float32)
         found.append((f"image, batch {batch}", "image", batch, None, pixels))
-    for tokens in TOKENS:
+    for tokens in lengths:
         for batch in BATCHES:
             ids = rng.integers(0, last - 1, (batch, tokens), dtype=np.int64)
             ids[:, 0], ids[:, -1] = last - 1, last
@@ -48,15 +48,44 @@ def cases(model):
     return found
 
 
-def load_torch(folder, threads):
-    """The two towers as functions from tensor to raw projection, and the model."""
+def load_open_clip(folder):
+    """As load_torch. open_clip's text tower takes whole contexts alone."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "oracle"))
     import torch
+    import torchvision_cpu  # noqa: F401
+    import open_clip
+
+    class Image(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixel_values):
+            return self.model.encode_image(pixel_values)
+
+    class Text(Image):
+        def forward(self, input_ids):
+            return self.model.encode_text(input_ids)
+
+    model = open_clip.create_model(f"local-dir:{folder}", precision="fp32").eval()
+    size = model.visual.image_size
+    size = size if isinstance(size, int) else size[0]
+    towers = {"image": Image(model).eval(), "text": Text(model).eval()}
+    return towers, cases(size, model.vocab_size, (model.context_length,))
+
+
+def load_torch(folder, threads):
+    """The two towers as functions from tensor to raw projection, and the cases."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    if not (Path(folder) / "config.json").exists():
+        return load_open_clip(folder)
     from transformers import CLIPModel, logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    torch.set_num_threads(threads)
-    torch.set_grad_enabled(False)
 
     class Image(torch.nn.Module):
         def __init__(self, model):
@@ -75,7 +104,9 @@ def load_torch(folder, threads):
             return self.projection(self.tower(input_ids=input_ids).pooler_output)
 
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
-    return model, {"image": Image(model).eval(), "text": Text(model).eval()}
+    towers = {"image": Image(model).eval(), "text": Text(model).eval()}
+    config = model.config
+    return towers, cases(config.vision_config.image_size, config.text_config.vocab_size, TOKENS)
 
 
 def export(towers, case, path):
@@ -178,8 +209,8 @@ def main():
 
     cache = Path(options.cache) / Path(options.dir).name
     cache.mkdir(parents=True, exist_ok=True)
-    model, towers = load_torch(options.dir, options.threads)
-    todo = [c for c in cases(model) if not options.only or options.only in c[0]]
+    towers, found = load_torch(options.dir, options.threads)
+    todo = [c for c in found if not options.only or options.only in c[0]]
     sides = ["onnxruntime"] + ([] if options.no_torch else ["torch"])
     sides += ["akin"] if options.akin else []
     rows = []

@@ -16,13 +16,14 @@
 
 #include "base/error.h"
 
-/* Activations. All but the exact GELU are x * sigmoid(u(x)). */
+/* Activations. All but the exact GELU and ReLU are x * sigmoid(u(x)). */
 typedef enum akin_activation {
     AKIN_ACT_NONE,
     AKIN_ACT_QUICK_GELU, /* x * sigmoid(1.702 x), OpenAI CLIP */
     AKIN_ACT_GELU,       /* 0.5 x (1 + erf(x / sqrt 2)) */
     AKIN_ACT_GELU_TANH,  /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
-    AKIN_ACT_SILU        /* x * sigmoid(x) */
+    AKIN_ACT_SILU,       /* x * sigmoid(x) */
+    AKIN_ACT_RELU        /* max(0, x); NaN stays */
 } akin_activation;
 
 /* What happens to a finished tile of a matrix product, in this order. */
@@ -31,6 +32,7 @@ typedef struct akin_epilogue {
     akin_activation activation;
     const float *residual;  /* [m, n] with row stride ldr, or NULL; added last */
     size_t ldr;
+    bool residual_first;    /* the residual is added before the activation: ResNet's blocks */
 } akin_epilogue;
 
 typedef struct akin_kernels {
@@ -49,8 +51,13 @@ typedef struct akin_kernels {
     void (*matmul_tile_f32)(const float *left, const float *right, size_t k, float *c, size_t ldc,
                             int rows, bool accumulate);
 
-    /* out[i, j] = activation(c[i, j] + bias[j]) + residual[i, j]; c [rows, cols] with stride ldc,
-     * out with stride ldo. out may be c, and may be residual. */
+    /* out[p, i] = rows[i][p] for i < count, 0 for count <= i < tile_rows; p < k,
+     * 1 <= count <= tile_rows: a panel of the left operand from rows that may lie anywhere. */
+    void (*pack_rows_f32)(const float *const *rows, int count, size_t k, float *out);
+
+    /* out[i, j] = activation(c[i, j] + bias[j]) + residual[i, j] (or, with residual_first, the sum
+     * of all three activated); c [rows, cols] with stride ldc, out with stride ldo. out may be c,
+     * and may be residual. */
     void (*finish_f32)(const float *c, size_t ldc, const akin_epilogue *epilogue, float *out,
                        size_t ldo, int rows, size_t cols);
 
@@ -61,6 +68,23 @@ typedef struct akin_kernels {
 
     /* x = softmax(scale * x) over a row of n, in place, largest element subtracted first. */
     void (*softmax_f32)(float *x, float scale, size_t n);
+
+    /* The two ends of the convolution F(2 x 2, 3 x 3) over n channels at a time. Source: Lavin and
+     * Gray 2015, section 4.1.
+     * before: d[4 y + x] is the position (y, x) of a 4 x 4 window, [n];
+     *         out[f, c] = (B^T d B)[f] with f < 16 at stride ldo.
+     * after:  m [16, n] with stride ldm; y[2 i + j] takes the position (i, j) of the result, [n]:
+     *         max(floor, (A^T m A) + bias). */
+    void (*winograd_before_f32)(const float *const d[16], size_t n, float *out, size_t ldo);
+    void (*winograd_after_f32)(const float *m, size_t ldm, const float *bias, float floor, size_t n,
+                               float *const y[4]);
+
+    /* y = (a + b + c + d) / 4 over n, summed from the left. */
+    void (*mean4_f32)(const float *a, const float *b, const float *c, const float *d, float *y,
+                      size_t n);
+
+    /* y += s * x over n. */
+    void (*add_scaled_f32)(float s, const float *x, float *y, size_t n);
 
     /* Sum of a[i] * b[i] over n. */
     float (*dot_f32)(const float *a, const float *b, size_t n);

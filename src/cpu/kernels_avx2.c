@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "cpu/kernels.h"
+#include "cpu/unroll.h"
 
 #define ISA avx2
 #define LANES 8
@@ -60,6 +61,30 @@ INLINE_OP float vf_max_of(vf a)
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* Pairs, quadruples of rows within each 128 bits; then 128-bit halves change places. */
+INLINE_OP void vf_transpose(vf r[8])
+{
+    vf t[8];
+    UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        const vf low = r[i], high = r[4 + i];
+        r[i] = _mm256_permute2f128_ps(low, high, 0x20);
+        r[4 + i] = _mm256_permute2f128_ps(low, high, 0x31);
+    }
 }
 
 #include "cpu/vector_kernels.h"

@@ -16,6 +16,7 @@
  *     vf_pow2(n)        2^n for an integral n in [-126, 127]
  *     vf_select_lt(a, b, x, y)                        a < b ? x : y
  *     vf_sum(a), vf_max_of(a)                         across lanes, in an order fixed by the set
+ *     vf_transpose(rows)                              vf rows[LANES], in place
  *
  * Coefficients: tools/oracle/polynomials.py, which also measures the errors quoted here.
  */
@@ -28,11 +29,6 @@
 #define TEXT(a) TEXT_(a)
 #define TILE_COLS (2 * LANES)
 #define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3
  * the result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
@@ -99,6 +95,7 @@ INLINE vf activate_vf(akin_activation activation, vf x)
         return vf_mul(x, sigmoid_vf(vf_mul(u, vf_set1(2.0f * 0.79788456080286536f))));
     }
     case AKIN_ACT_SILU: return vf_mul(x, sigmoid_vf(x));
+    case AKIN_ACT_RELU: return vf_max(vf_set1(0.0f), x); /* in this order a NaN stays */
     }
     return x;
 }
@@ -149,17 +146,53 @@ static void KERNEL(matmul_tile_f32)(const float *left, const float *right, size_
 #undef CASE
 }
 
+/* LANES values of p at a time are transposed in registers. A row of the panel is narrower than a
+ * vector: each store also writes the beginning of the next row, which comes after it; the last one
+ * is cut. */
+static void KERNEL(pack_rows_f32)(const float *const *rows, int count, size_t k, float *out)
+{
+    for (size_t p = 0; p < k; p += LANES) {
+        const int depth = k - p < LANES ? (int)(k - p) : LANES;
+        vf x[LANES];
+        UNROLL
+        for (int i = 0; i < LANES; i++) {
+            if (i >= TILE_ROWS || i >= count)
+                x[i] = vf_set1(0.0f);
+            else
+                x[i] = depth == LANES ? vf_load(rows[i] + p) : vf_load_n(rows[i] + p, depth);
+        }
+        vf_transpose(x);
+        if (p + LANES < k) {
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                vf_store(out + (size_t)i * TILE_ROWS, x[i]);
+        } else {
+            UNROLL
+            for (int i = 0; i < LANES; i++)
+                if (i < depth)
+                    vf_store_n(out + (size_t)i * TILE_ROWS, x[i], TILE_ROWS);
+        }
+        out += LANES * TILE_ROWS;
+    }
+}
+
+INLINE vf finish_vf(vf x, vf residual, akin_activation activation, bool residual_first)
+{
+    return residual_first ? activate_vf(activation, vf_add(x, residual))
+                          : vf_add(activate_vf(activation, x), residual);
+}
+
 INLINE void finish_row_f32(const float *c, const float *bias, akin_activation activation,
-                           const float *residual, float *out, size_t cols)
+                           const float *residual, bool residual_first, float *out, size_t cols)
 {
     size_t j = 0;
     for (; j + LANES <= cols; j += LANES) {
         vf x = vf_load(c + j);
         if (bias != NULL)
             x = vf_add(x, vf_load(bias + j));
-        x = activate_vf(activation, x);
-        if (residual != NULL)
-            x = vf_add(x, vf_load(residual + j));
+        x = residual == NULL
+                ? activate_vf(activation, x)
+                : finish_vf(x, vf_load(residual + j), activation, residual_first);
         vf_store(out + j, x);
     }
     if (j < cols) {
@@ -167,9 +200,9 @@ INLINE void finish_row_f32(const float *c, const float *bias, akin_activation ac
         vf x = vf_load_n(c + j, n);
         if (bias != NULL)
             x = vf_add(x, vf_load_n(bias + j, n));
-        x = activate_vf(activation, x);
-        if (residual != NULL)
-            x = vf_add(x, vf_load_n(residual + j, n));
+        x = residual == NULL
+                ? activate_vf(activation, x)
+                : finish_vf(x, vf_load_n(residual + j, n), activation, residual_first);
         vf_store_n(out + j, x, n);
     }
 }
@@ -181,17 +214,125 @@ static void KERNEL(finish_f32)(const float *c, size_t ldc, const akin_epilogue *
         const float *residual = e->residual != NULL ? e->residual + i * e->ldr : NULL;
         /* One copy of the loop an activation: the test is made once a row, not once a vector. */
         switch (e->activation) {
-#define CASE(a)                                                                        \
-    case a:                                                                            \
-        finish_row_f32(c + i * ldc, e->bias, a, residual, out + i * ldo, cols);        \
+#define CASE(a)                                                                                  \
+    case a:                                                                                      \
+        finish_row_f32(c + i * ldc, e->bias, a, residual, e->residual_first, out + i * ldo,      \
+                       cols);                                                                    \
         break
         CASE(AKIN_ACT_NONE);
         CASE(AKIN_ACT_QUICK_GELU);
         CASE(AKIN_ACT_GELU);
         CASE(AKIN_ACT_GELU_TANH);
         CASE(AKIN_ACT_SILU);
+        CASE(AKIN_ACT_RELU);
 #undef CASE
         }
+    }
+}
+
+/* t[0..3] of one column, or row, of B^T d. */
+INLINE void winograd_b_vf(vf d0, vf d1, vf d2, vf d3, vf t[4])
+{
+    t[0] = vf_sub(d0, d2);
+    t[1] = vf_add(d1, d2);
+    t[2] = vf_sub(d2, d1);
+    t[3] = vf_sub(d1, d3);
+}
+
+static void KERNEL(winograd_before_f32)(const float *const d[16], size_t n, float *out, size_t ldo)
+{
+    for (size_t c = 0; c < n; c += LANES) {
+        const int rest = n - c < LANES ? (int)(n - c) : LANES;
+        vf t[4][4]; /* [x][i]: column x of d through B^T */
+        UNROLL
+        for (int x = 0; x < 4; x++) {
+            if (rest == LANES)
+                winograd_b_vf(vf_load(d[x] + c), vf_load(d[4 + x] + c), vf_load(d[8 + x] + c),
+                              vf_load(d[12 + x] + c), t[x]);
+            else
+                winograd_b_vf(vf_load_n(d[x] + c, rest), vf_load_n(d[4 + x] + c, rest),
+                              vf_load_n(d[8 + x] + c, rest), vf_load_n(d[12 + x] + c, rest), t[x]);
+        }
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            vf u[4];
+            float *to = out + (size_t)(4 * i) * ldo + c;
+            winograd_b_vf(t[0][i], t[1][i], t[2][i], t[3][i], u);
+            UNROLL
+            for (int j = 0; j < 4; j++) {
+                if (rest == LANES)
+                    vf_store(to + (size_t)j * ldo, u[j]);
+                else
+                    vf_store_n(to + (size_t)j * ldo, u[j], rest);
+            }
+        }
+    }
+}
+
+INLINE vf load_rest_vf(const float *p, int rest)
+{
+    return rest == LANES ? vf_load(p) : vf_load_n(p, rest);
+}
+
+static void KERNEL(winograd_after_f32)(const float *m, size_t ldm, const float *bias, float floor,
+                                       size_t n, float *const y[4])
+{
+    const vf lowest = vf_set1(floor);
+    for (size_t c = 0; c < n; c += LANES) {
+        const int rest = n - c < LANES ? (int)(n - c) : LANES;
+        const vf b = load_rest_vf(bias + c, rest);
+        vf t[2][4]; /* A^T m */
+        UNROLL
+        for (int x = 0; x < 4; x++) {
+            const float *from = m + (size_t)x * ldm + c;
+            const vf m0 = load_rest_vf(from, rest), m1 = load_rest_vf(from + 4 * ldm, rest);
+            const vf m2 = load_rest_vf(from + 8 * ldm, rest);
+            const vf m3 = load_rest_vf(from + 12 * ldm, rest);
+            t[0][x] = vf_add(vf_add(m0, m1), m2);
+            t[1][x] = vf_sub(vf_sub(m1, m2), m3);
+        }
+        UNROLL
+        for (int i = 0; i < 2; i++) {
+            vf y0 = vf_add(vf_add(t[i][0], t[i][1]), t[i][2]);
+            vf y1 = vf_sub(vf_sub(t[i][1], t[i][2]), t[i][3]);
+            y0 = vf_max(lowest, vf_add(y0, b));
+            y1 = vf_max(lowest, vf_add(y1, b));
+            if (rest == LANES) {
+                vf_store(y[2 * i] + c, y0);
+                vf_store(y[2 * i + 1] + c, y1);
+            } else {
+                vf_store_n(y[2 * i] + c, y0, rest);
+                vf_store_n(y[2 * i + 1] + c, y1, rest);
+            }
+        }
+    }
+}
+
+static void KERNEL(mean4_f32)(const float *a, const float *b, const float *c, const float *d,
+                              float *y, size_t n)
+{
+    const vf quarter = vf_set1(0.25f);
+    for (size_t i = 0; i < n; i += LANES) {
+        const int rest = n - i < LANES ? (int)(n - i) : LANES;
+        vf x = vf_add(load_rest_vf(a + i, rest), load_rest_vf(b + i, rest));
+        x = vf_add(x, load_rest_vf(c + i, rest));
+        x = vf_mul(vf_add(x, load_rest_vf(d + i, rest)), quarter);
+        if (rest == LANES)
+            vf_store(y + i, x);
+        else
+            vf_store_n(y + i, x, rest);
+    }
+}
+
+static void KERNEL(add_scaled_f32)(float s, const float *x, float *y, size_t n)
+{
+    const vf scale = vf_set1(s);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, vf_fma(scale, vf_load(x + i), vf_load(y + i)));
+    if (i < n) {
+        const int rest = (int)(n - i);
+        vf_store_n(y + i, vf_fma(scale, vf_load_n(x + i, rest), vf_load_n(y + i, rest)), rest);
     }
 }
 
@@ -277,8 +418,13 @@ const akin_kernels JOIN(akin_kernels, ISA) = {
     .tile_rows = TILE_ROWS,
     .tile_cols = TILE_COLS,
     .matmul_tile_f32 = KERNEL(matmul_tile_f32),
+    .pack_rows_f32 = KERNEL(pack_rows_f32),
     .finish_f32 = KERNEL(finish_f32),
     .layernorm_f32 = KERNEL(layernorm_f32),
     .softmax_f32 = KERNEL(softmax_f32),
+    .winograd_before_f32 = KERNEL(winograd_before_f32),
+    .winograd_after_f32 = KERNEL(winograd_after_f32),
+    .mean4_f32 = KERNEL(mean4_f32),
+    .add_scaled_f32 = KERNEL(add_scaled_f32),
     .dot_f32 = KERNEL(dot_f32),
 };

@@ -107,7 +107,8 @@ akin_status akin_linear_run(const akin_nn *nn, const akin_linear *linear, const 
                          .y = y, .ldy = ldy };
     if (rows == 0 || linear->out == 0)
         return AKIN_OK;
-    t.epilogue = (akin_epilogue){ linear->bias, activation, residual, ldr };
+    t.epilogue = (akin_epilogue){ .bias = linear->bias, .activation = activation,
+                                  .residual = residual, .ldr = ldr };
     t.row_panels = akin_ceil_div(rows, (size_t)kernels->tile_rows);
     t.col_panels = akin_ceil_div(linear->out, (size_t)kernels->tile_cols);
     /* Row blocks of equal height; then column blocks, narrower than they could be where that gives

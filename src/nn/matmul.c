@@ -6,10 +6,6 @@
 
 #include "base/arith.h"
 
-/* Of k at a time: 384 rows of a right panel are 24-48 KiB, which stay in L1 or its neighbourhood
- * while the row panels of a block pass by. */
-enum { K_BLOCK = 384 };
-
 size_t akin_left_floats(const akin_kernels *kernels, size_t m, size_t k)
 {
     return akin_round_up(m, (size_t)kernels->tile_rows) * k;
@@ -98,35 +94,43 @@ size_t akin_block_floats(const akin_kernels *kernels, size_t row_panels, size_t 
     return row_panels * (size_t)kernels->tile_rows * col_panels * (size_t)kernels->tile_cols;
 }
 
+void akin_matmul_slab(const akin_kernels *kernels, const float *left, size_t left_stride,
+                      const float *right, size_t right_stride, size_t m, size_t n, size_t depth,
+                      size_t row0, size_t row1, size_t col0, size_t col1, bool accumulate,
+                      const akin_epilogue *epilogue, float *scratch, float *out, size_t ldo)
+{
+    const size_t tile_rows = (size_t)kernels->tile_rows, tile_cols = (size_t)kernels->tile_cols;
+    const size_t ldc = (col1 - col0) * tile_cols;
+    for (size_t col = col0; col < col1; col++, right += right_stride) {
+        const float *left_panel = left;
+        for (size_t row = row0; row < row1; row++, left_panel += left_stride) {
+            const int rows = (int)akin_min(tile_rows, m - row * tile_rows);
+            float *c = scratch + (row - row0) * tile_rows * ldc + (col - col0) * tile_cols;
+            kernels->matmul_tile_f32(left_panel, right, depth, c, ldc, rows, accumulate);
+            if (epilogue == NULL)
+                continue;
+            akin_epilogue tile = *epilogue; /* finished while it is in L1 */
+            if (tile.bias != NULL)
+                tile.bias += col * tile_cols;
+            if (tile.residual != NULL)
+                tile.residual += row * tile_rows * tile.ldr + col * tile_cols;
+            kernels->finish_f32(c, ldc, &tile, out + row * tile_rows * ldo + col * tile_cols, ldo,
+                                rows, akin_min(tile_cols, n - col * tile_cols));
+        }
+    }
+}
+
 void akin_matmul_block(const akin_kernels *kernels, const float *left, const float *right, size_t m,
                        size_t n, size_t k, size_t row0, size_t row1, size_t col0, size_t col1,
                        const akin_epilogue *epilogue, float *scratch, float *out, size_t ldo)
 {
     const size_t tile_rows = (size_t)kernels->tile_rows, tile_cols = (size_t)kernels->tile_cols;
-    const size_t ldc = (col1 - col0) * tile_cols;
     size_t p = 0;
     do { /* once even for k = 0: an empty sum is zero, and the epilogue still applies */
-        const size_t depth = akin_min(K_BLOCK, k - p);
-        const bool last = p + depth == k;
-        for (size_t col = col0; col < col1; col++) {
-            const float *right_panel = right + col * tile_cols * k + p * tile_cols;
-            const size_t cols = akin_min(tile_cols, n - col * tile_cols);
-            for (size_t row = row0; row < row1; row++) {
-                const float *left_panel = left + row * tile_rows * k + p * tile_rows;
-                const size_t rows = akin_min(tile_rows, m - row * tile_rows);
-                float *c = scratch + (row - row0) * tile_rows * ldc + (col - col0) * tile_cols;
-                kernels->matmul_tile_f32(left_panel, right_panel, depth, c, ldc, (int)rows, p != 0);
-                if (!last)
-                    continue;
-                akin_epilogue tile = *epilogue; /* finished while it is in L1 */
-                if (tile.bias != NULL)
-                    tile.bias += col * tile_cols;
-                if (tile.residual != NULL)
-                    tile.residual += row * tile_rows * tile.ldr + col * tile_cols;
-                kernels->finish_f32(c, ldc, &tile, out + row * tile_rows * ldo + col * tile_cols,
-                                    ldo, (int)rows, cols);
-            }
-        }
+        const size_t depth = akin_min(AKIN_DEPTH, k - p);
+        akin_matmul_slab(kernels, left + (row0 * k + p) * tile_rows, tile_rows * k,
+                         right + (col0 * k + p) * tile_cols, tile_cols * k, m, n, depth, row0, row1,
+                         col0, col1, p != 0, p + depth == k ? epilogue : NULL, scratch, out, ldo);
         p += depth;
     } while (p < k);
 }

@@ -12,6 +12,10 @@
 
 #include "nn/nn.h"
 
+/* Of k at a time: 384 rows of a right panel are 24-48 KiB, which stay in L1 or its neighbourhood
+ * while the row panels of a block pass by. */
+enum { AKIN_DEPTH = 384 };
+
 /* Floats that a packed left operand of m rows, or right operand of n columns, takes. */
 size_t akin_left_floats(const akin_kernels *kernels, size_t m, size_t k);
 size_t akin_right_floats(const akin_kernels *kernels, size_t n, size_t k);
@@ -39,5 +43,13 @@ size_t akin_block_floats(const akin_kernels *kernels, size_t row_panels, size_t 
 void akin_matmul_block(const akin_kernels *kernels, const float *left, const float *right, size_t m,
                        size_t n, size_t k, size_t row0, size_t row1, size_t col0, size_t col1,
                        const akin_epilogue *epilogue, float *scratch, float *out, size_t ldo);
+
+/* One slab of that block: `depth` of k. left: row panel row0, the next at left_stride; right:
+ * column panel col0, the next at right_stride. The sums in scratch are added to with `accumulate`;
+ * with an epilogue they are finished into out, without they stay. */
+void akin_matmul_slab(const akin_kernels *kernels, const float *left, size_t left_stride,
+                      const float *right, size_t right_stride, size_t m, size_t n, size_t depth,
+                      size_t row0, size_t row1, size_t col0, size_t col1, bool accumulate,
+                      const akin_epilogue *epilogue, float *scratch, float *out, size_t ldo);
 
 #endif

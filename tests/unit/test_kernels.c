@@ -133,24 +133,26 @@ static double activation(akin_activation a, double x)
         return 0.5 * x *
                (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case AKIN_ACT_SILU: return x / (1.0 + exp(-x));
+    case AKIN_ACT_RELU: return fmax(0.0, x);
     }
     return NAN;
 }
 
 static void check_finish(const akin_kernels *k, size_t rows, size_t n, akin_activation a, bool bias,
-                         bool residual)
+                         bool residual, bool first)
 {
     const size_t ldc = n + 2, ldo = n + 1, ldr = n + 5;
     float *c = floats(rows * ldc, 8.0f), *b = floats(n, 2.0f), *r = floats(rows * ldr, 1.0f);
     float *out = floats(rows * ldo, 0.0f);
     for (size_t i = 0; i < rows * ldo; i++)
         out[i] = guard;
-    const akin_epilogue e = { bias ? b : NULL, a, residual ? r : NULL, ldr };
+    const akin_epilogue e = { bias ? b : NULL, a, residual ? r : NULL, ldr, first };
     k->finish_f32(c, ldc, &e, out, ldo, (int)rows, n);
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < n; j++) {
-            const float x = c[i * ldc + j] + (bias ? b[j] : 0.0f);
-            const double want = activation(a, x) + (residual ? r[i * ldr + j] : 0.0f);
+            const float added = residual ? r[i * ldr + j] : 0.0f;
+            const float x = c[i * ldc + j] + (bias ? b[j] : 0.0f) + (first ? added : 0.0f);
+            const double want = activation(a, x) + (first ? 0.0f : added);
             assert_close(out[i * ldo + j], want, FLT_EPSILON * 6.0 * fmax(1.0, fabs(x)), "finish",
                          k->name, n, j);
         }
@@ -188,6 +190,66 @@ static void check_tile(const akin_kernels *k, size_t depth, int rows, bool accum
     free_floats(left, depth * tr);
     free_floats(right, depth * tc);
     free_floats(c, tr * ldc);
+}
+
+static void check_pack(const akin_kernels *k, size_t n, int count)
+{
+    const size_t tile = (size_t)k->tile_rows;
+    float *x = floats(tile * (n + 1), 1.0f), *out = floats(n * tile, 0.0f);
+    const float *rows[64] = { NULL };
+    for (size_t i = 0; i < tile; i++)
+        rows[i] = x + (tile - 1 - i) * (n + 1);
+    k->pack_rows_f32(rows, count, n, out);
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < tile; i++)
+            assert_true(out[p * tile + i] == (i < (size_t)count ? rows[i][p] : 0.0f));
+    free_floats(x, tile * (n + 1));
+    free_floats(out, n * tile);
+}
+
+/* Both ends with one weight of all ones between them (G g G^T of a kernel that is 1 in the middle
+ * and 0 elsewhere gives back the middle of the window). */
+static void check_winograd(const akin_kernels *k, size_t n)
+{
+    static const float g[4] = { 0.0f, 0.5f, -0.5f, 0.0f }; /* G (0 1 0)^T */
+    float *d = floats(16 * n, 1.0f), *m = floats(16 * (n + 1), 1.0f), *bias = floats(n, 1.0f);
+    float *y[4] = { floats(n, 0.0f), floats(n, 0.0f), floats(n, 0.0f), floats(n, 0.0f) };
+    const float *rows[16];
+    for (size_t i = 0; i < 16; i++)
+        rows[i] = d + i * n;
+    k->winograd_before_f32(rows, n, m, n + 1);
+    for (size_t f = 0; f < 16; f++)
+        for (size_t c = 0; c < n; c++)
+            m[f * (n + 1) + c] *= g[f / 4] * g[f % 4];
+    for (int relu = 0; relu < 2; relu++) {
+        k->winograd_after_f32(m, n + 1, bias, relu ? 0.0f : -INFINITY, n, y);
+        for (size_t i = 0; i < 4; i++)
+            for (size_t c = 0; c < n; c++) {
+                const double x = (double)d[(4 * (1 + i / 2) + 1 + i % 2) * n + c] + bias[c];
+                assert_close(y[i][c], relu ? fmax(0.0, x) : x, 16 * FLT_EPSILON, "winograd",
+                             k->name, n, c);
+            }
+    }
+    for (size_t i = 0; i < 4; i++)
+        free_floats(y[i], n);
+    free_floats(d, 16 * n);
+    free_floats(m, 16 * (n + 1));
+    free_floats(bias, n);
+}
+
+static void check_mean4(const akin_kernels *k, size_t n)
+{
+    float *x = floats(4 * n, 1.0f), *y = floats(n, 1.0f), *z = floats(n, 1.0f);
+    k->mean4_f32(x, x + n, x + 2 * n, x + 3 * n, y, n);
+    memcpy(z, y, n * sizeof *z);
+    k->add_scaled_f32(-1.5f, x, z, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(y[i] == (x[i] + x[n + i] + x[2 * n + i] + x[3 * n + i]) * 0.25f);
+        assert_close(z[i], y[i] - 1.5 * x[i], 4 * FLT_EPSILON, "add_scaled", k->name, n, i);
+    }
+    free_floats(x, 4 * n);
+    free_floats(y, n);
+    free_floats(z, n);
 }
 
 /* ---- All kernels, all sizes, each instruction set ------------------------------------------- */
@@ -230,12 +292,12 @@ static void softmax_set(const akin_kernels *k)
 static void finish_set(const akin_kernels *k)
 {
     for (size_t n = 0; n <= LONGEST; n++)
-        for (int a = AKIN_ACT_NONE; a <= AKIN_ACT_SILU; a++)
+        for (int a = AKIN_ACT_NONE; a <= AKIN_ACT_RELU; a++)
             for (size_t rows = 1; rows <= 3; rows++)
-                check_finish(k, rows, n, (akin_activation)a, n % 2 != 0, n % 3 != 0);
+                check_finish(k, rows, n, (akin_activation)a, n % 2 != 0, n % 3 != 0, n % 5 == 0);
     for (size_t rows = 0; rows <= LONGEST; rows++)
         for (size_t n = 1; n <= 35; n += 17)
-            check_finish(k, rows, n, AKIN_ACT_QUICK_GELU, true, true);
+            check_finish(k, rows, n, AKIN_ACT_QUICK_GELU, true, true, false);
 }
 
 static void tile_set(const akin_kernels *k)
@@ -245,6 +307,16 @@ static void tile_set(const akin_kernels *k)
             check_tile(k, depth, rows, (depth + (size_t)rows) % 2 != 0);
 }
 
+static void convolution_set(const akin_kernels *k)
+{
+    for (size_t n = 0; n <= LONGEST; n++) {
+        for (int count = 1; count <= k->tile_rows; count++)
+            check_pack(k, n, count);
+        check_winograd(k, n);
+        check_mean4(k, n);
+    }
+}
+
 /* Activations where their formulas change branch or run out of range. */
 static void extremes_set(const akin_kernels *k)
 {
@@ -252,8 +324,8 @@ static void extremes_set(const akin_kernels *k)
                              5.6f,  -5.6f,  20.0f,   -20.0f,   87.0f,       -87.0f,
                              89.0f, -89.0f, 1000.0f, -1000.0f, 3e38f,       -3e38f };
     enum { POINTS = sizeof points / sizeof *points };
-    for (int a = AKIN_ACT_QUICK_GELU; a <= AKIN_ACT_SILU; a++) {
-        const akin_epilogue e = { NULL, (akin_activation)a, NULL, 0 };
+    for (int a = AKIN_ACT_QUICK_GELU; a <= AKIN_ACT_RELU; a++) {
+        const akin_epilogue e = { .activation = (akin_activation)a };
         float out[POINTS];
         k->finish_f32(points, POINTS, &e, out, POINTS, 1, POINTS);
         for (size_t i = 0; i < POINTS; i++)
@@ -268,6 +340,7 @@ static void test_layernorm(void **state) { (void)state; each_set(layernorm_set);
 static void test_softmax(void **state) { (void)state; each_set(softmax_set); }
 static void test_finish(void **state) { (void)state; each_set(finish_set); }
 static void test_tile(void **state) { (void)state; each_set(tile_set); }
+static void test_convolution(void **state) { (void)state; each_set(convolution_set); }
 static void test_extremes(void **state) { (void)state; each_set(extremes_set); }
 
 static void test_choice(void **state)
@@ -295,7 +368,7 @@ int main(void)
         cmocka_unit_test(test_dot),     cmocka_unit_test(test_layernorm),
         cmocka_unit_test(test_softmax), cmocka_unit_test(test_finish),
         cmocka_unit_test(test_tile),    cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_choice),  cmocka_unit_test(test_convolution),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (size_t i = 0; i < akin_isa_count(); i++) {
