@@ -246,9 +246,9 @@ out:
     return status;
 }
 
-/* Positions that are made at load take no room in the file: [4096, 4096] patches of 1,024 channels
- * would be 64 GiB. The largest published table is far below this, 1 GiB. */
-enum { RESAMPLED_FLOATS = 1 << 28 };
+/* Positions that are made at load take no room in the file: a config could ask for 4096 x 4096, and
+ * attention over them for a petabyte. 128 x 128 is a picture of 2,048 pixels in patches of 16. */
+enum { RESAMPLED_POSITIONS = 1 << 14 };
 
 static size_t square_root(size_t n)
 {
@@ -280,11 +280,11 @@ static akin_status bind_positions(binder *b, float **target, size_t rows, size_t
         bind_values(b, target, 2, (const int64_t[]){ (int64_t)rows, (int64_t)d }, name);
         return AKIN_OK;
     }
-    if (rows > RESAMPLED_FLOATS / d)
+    if (rows > RESAMPLED_POSITIONS)
         return akin_fail(b->err, AKIN_E_LIMIT, tensor->file,
-                         "tensor '%s' has %zu positions, the config asks for %zu; at most %zu are "
-                         "made of it",
-                         full, found, rows, RESAMPLED_FLOATS / d);
+                         "tensor '%s' has %zu positions, the config asks for %zu; at most %d are "
+                         "made of others",
+                         full, found, rows, RESAMPLED_POSITIONS);
     akin_slot *slot = akin_slots_add(&b->slots, 2,
                                      (const int64_t[]){ (int64_t)found, (int64_t)d }, "%s", full);
     if (!b->load)
