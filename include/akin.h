@@ -101,9 +101,9 @@ typedef struct akin_model_info {
     double logit_scale;     /* exp() of the stored parameter: what multiplies a cosine; 0 when no
                                tower is loaded */
     const char *vision;     /* "vit" or "resnet" */
-    const char *tokenizer;  /* "clip": the folder's files, as transformers' CLIPTokenizer reads them;
-                               "simple": open_clip's own; "tokenizer.json": the folder's, behind
-                               open_clip's cleaning */
+    const char *tokenizer;  /* "clip": the folder's files as transformers' CLIPTokenizer reads
+                               them; "simple": open_clip's own; "tokenizer.json": the folder's,
+                               behind open_clip's cleaning */
     double logit_bias;      /* what is added to a scaled cosine; 0 in most models */
 } akin_model_info;
 /* Every field, so that C++ compilers have nothing to warn of. */

@@ -157,11 +157,11 @@ size_t akin_clip_pad(const akin_clip_config *config, int32_t *ids, size_t count,
      * and only where it becomes that position itself. 77 positions for a text of 7 would be eleven
      * times the work. */
     if (!left && !config->bidirectional && config->pooling != AKIN_POOL_LAST) {
-        size_t at = pooling_position(config, ids, count);
-        const bool pools = config->pooling == AKIN_POOL_ARGMAX ? pad > ids[at]
-                           : config->pooling == AKIN_POOL_EOS  ? ids[at] != pad && pad == config->eos
-                                                               : false;
-        length = count + (pools ? 1 : 0);
+        const size_t at = pooling_position(config, ids, count);
+        const bool largest = config->pooling == AKIN_POOL_ARGMAX && pad > ids[at];
+        const bool first_eos = config->pooling == AKIN_POOL_EOS && pad == config->eos &&
+                               pad != ids[at];
+        length = count + (largest || first_eos ? 1 : 0);
     }
     if (left)
         memmove(ids + length - count, ids, count * sizeof *ids);

@@ -71,8 +71,8 @@ typedef struct akin_clip_config {
 akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, akin_error *err);
 
 /* Reads "model_cfg" of folder/open_clip_config.json. As in the reference an unknown field is an
- * error (AKIN_E_CONFIG), and so is a missing one of embed_dim, vision_cfg and text_cfg; a field that
- * asks for what akin does not compute is AKIN_E_UNSUPPORTED by name. */
+ * error (AKIN_E_CONFIG), and so is a missing one of embed_dim, vision_cfg and text_cfg; a field
+ * that asks for what akin does not compute is AKIN_E_UNSUPPORTED by name. */
 akin_status akin_open_clip_config_read(akin_clip_config *out, const char *folder, akin_error *err);
 
 /* "quick_gelu", as the config spells it. */

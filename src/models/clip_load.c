@@ -130,8 +130,8 @@ static void bind_norm(binder *b, akin_norm *norm, size_t n, float eps, const cha
         b->slots.status = AKIN_E_NOMEM;
 }
 
-/* Adds a weight [rows, in] and its bias [rows] (NULL: none) as rows [first, first + rows) of linear,
- * initialised. scale: NULL, or what each row is multiplied by. */
+/* Adds a weight [rows, in] and its bias [rows] (NULL: none) as rows [first, first + rows) of
+ * linear, initialised. scale: NULL, or what each row is multiplied by. */
 static void bind_rows(binder *b, akin_linear *linear, size_t in, size_t first, size_t rows,
                       const float *scale, const char *weight, const char *bias)
 {
@@ -360,8 +360,8 @@ static void bind_number(binder *b, const char *name, float *target)
     akin_slots_add(&b->slots, row ? 1 : 0, (const int64_t[]){ 1 }, "%s", name)->values = target;
 }
 
-/* The prefix of open_clip's text tower. A file from before there was one, loaded by a model that has
- * it, gets it (convert_to_custom_text_state_dict); the other way round the reference refuses. */
+/* The prefix of open_clip's text tower. A file from before there was one, loaded by a model that
+ * has it, gets it (convert_to_custom_text_state_dict); the other way round the reference refuses. */
 static const char *text_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint)
 {
     if (!config->custom_text)

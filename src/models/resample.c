@@ -6,8 +6,8 @@
 
 #include "base/arith.h"
 
-/* The cubic convolution kernel with a = -0.5, which ATen takes where it antialiases (and -0.75 where
- * it does not). */
+/* The cubic convolution kernel with a = -0.5, which ATen takes where it antialiases (and -0.75
+ * where it does not). */
 static float cubic(float x)
 {
     const float a = -0.5f;

@@ -44,7 +44,8 @@ static const struct {
                          "pytorch_model.bin.index.json", NULL },
                        "model.safetensors, model.safetensors.index.json, pytorch_model.bin and "
                        "pytorch_model.bin.index.json" },
-    [AKIN_FORM_OPEN_CLIP] = { { "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+    [AKIN_FORM_OPEN_CLIP] = { { "open_clip_model.safetensors",
+                                "open_clip_pytorch_model.safetensors",
                                 "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth",
                                 "model.safetensors", "pytorch_model.bin", "pytorch_model.pth",
                                 "model.pth", NULL },

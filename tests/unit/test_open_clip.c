@@ -26,7 +26,8 @@ static void ok(akin_status status, const akin_error *err)
         fail_msg("%s: %s: %s", akin_status_name(status), err->path, err->message);
 }
 
-/* As in test_clip.c: f32 within 1e-5 relative (the promise is 1e-4), bf16 cosine at least 0.9999. */
+/* As in test_clip.c: f32 within 1e-5 relative (the promise is 1e-4), bf16 cosine at least
+ * 0.9999. */
 static void check_row(const float *got, const double *want, size_t n, bool bf16, const char *where,
                       const char *what)
 {
@@ -58,7 +59,7 @@ static float *make_pixels(const akin_clip_config *c, int seed)
     return pixels;
 }
 
-/* ---- The towers on fixed ids and pixels ------------------------------------------------------- */
+/* ---- The towers on fixed ids and pixels ----------------------------------------------------- */
 
 static void check_model(const char *name, const akin_kernels *kernels, bool bf16)
 {
@@ -158,7 +159,7 @@ static void each_model(bool bf16)
 static void test_f32(void **state) { (void)state; each_model(false); }
 static void test_bf16(void **state) { (void)state; each_model(true); }
 
-/* ---- From end to end -------------------------------------------------------------------------- */
+/* ---- From end to end ------------------------------------------------------------------------ */
 
 static void check_end_to_end(const char *name)
 {

@@ -77,7 +77,7 @@ static void copy_good(void)
     copy_file(GOLDEN "oc-d/" WEIGHTS, WEIGHTS);
 }
 
-/* ---- The config, a field at a time ------------------------------------------------------------ */
+/* ---- The config, a field at a time ---------------------------------------------------------- */
 
 /* object: NULL is model_cfg. value: JSON, or NULL to take the field away. */
 static void set_config(const char *object, const char *field, const char *value)
@@ -254,7 +254,7 @@ static void test_pairs(void **state)
     check_open("a ResNet without heads", AKIN_E_CONFIG, "'vision_cfg.head_width' is 9999");
 }
 
-/* ---- Which form, which file ------------------------------------------------------------------- */
+/* ---- Which form, which file ----------------------------------------------------------------- */
 
 static void check_form(const char *asked, const char *form, const char *weights)
 {
@@ -329,7 +329,7 @@ static void test_weights_order(void **state)
     }
 }
 
-/* ---- The tensors' names ------------------------------------------------------------------------ */
+/* ---- The tensors' names --------------------------------------------------------------------- */
 
 /* Rewrites the header of the good weights file with `from` replaced by `to` in names that begin so,
  * and an extra tensor of one float when `extra` is not NULL. */
@@ -405,7 +405,7 @@ static void test_names(void **state)
                "'visual.proj' is missing; expected shape [28, 18]");
 }
 
-/* ---- Padding ---------------------------------------------------------------------------------- */
+/* ---- Padding -------------------------------------------------------------------------------- */
 
 static void check_pad(const akin_clip_config *c, int32_t pad, bool left, const char *expected)
 {

@@ -3,8 +3,8 @@
 
 The reference is open_clip 3.3.0 over PyTorch: each checkpoint is built by open_clip's own model
 classes, every parameter is drawn anew, written to disk in its real form, and loaded back through
-`local-dir:`, so that what is expected is what the reference makes of these very bytes. (The script is
-not called open_clip.py, which Python would import in the place of the package.)
+`local-dir:`, so that what is expected is what the reference makes of these very bytes. (The script
+is not called open_clip.py, which Python would import in the place of the package.)
 
     openclip.py tiny    --vocab bpe_simple_vocab_16e6.txt.gz --pictures tests/golden/clip/pictures
                         --out tests/golden/open_clip [--only oc-a]
@@ -72,8 +72,8 @@ def pixels(seed, height, width):
 
 
 def draw(name, tensor, seed, depth):
-    """One random parameter or buffer, float32. Nothing keeps its initialisation: with that LayerNorm
-    is the identity, biases, LayerScale and the last norms of a ResNet are zero, and half of the
+    """One random parameter or buffer, float32. Nothing keeps its initialisation: with that
+    LayerNorm is the identity, biases and the last norms of a ResNet are zero, and half of the
     mistakes one can make would not show."""
     import torch
 
@@ -141,7 +141,8 @@ def write_weights(path, state, c):
         state = {k.removeprefix("text."): v for k, v in state.items()}
     if c.get("training"):  # what open_clip's training script saves
         state = {"module." + k: v for k, v in state.items()}
-        moments = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(4), "exp_avg_sq": torch.ones(4)}
+        moments = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(4),
+                   "exp_avg_sq": torch.ones(4)}
         groups = [{"lr": 5e-4, "betas": (0.9, 0.98), "eps": 1e-6, "params": [0], "foreach": None}]
         state = {"epoch": 3, "name": "tiny", "state_dict": state,
                  "optimizer": {"state": {0: moments}, "param_groups": groups},
@@ -310,8 +311,8 @@ TINY = {
                 ([57, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 58], 0, False)],
     },
     "oc-e": {
-        "about": "a picture of 16 x 12 pixels, its grid of 4x3 made of 6x6, text positions 20 to 11; "
-                 "causal with pool last (the padding is what is pooled); proj_type none",
+        "about": "a picture of 16 x 12 pixels, its grid of 4x3 made of 6x6, text positions 20 to "
+                 "11; causal with pool last (the padding is what is pooled); proj_type none",
         "file": "pytorch_model.bin",
         "saved": {"vision": {"image_size": 24}, "text": {"context_length": 20}},
         "model_cfg": model(24, vit(30, 2, 10, [16, 12], 4),
@@ -329,8 +330,8 @@ TINY = {
         "ids": [([57, 3, 9, 58], 0, False), ([57, 58], 0, False)],
     },
     "oc-g": {
-        "about": "bf16; causal argmax with a padding id above every other, before and behind the text; "
-                 "pytorch_model.pth, with a model.pth of other weights beside it; patches leave 3 "
+        "about": "bf16; causal argmax with a padding id above every other, before and behind the "
+                 "text; pytorch_model.pth, with a model.pth of other weights beside it; patches leave 3 "
                  "pixels over",
         "file": "pytorch_model.pth", "decoy": "model.pth", "dtype": "bfloat16",
         "model_cfg": model(20, vit(26, 1, 13, 23, 5), text(20, 1, 2, 10, 60)),
