@@ -16,7 +16,8 @@ static akin_status is_file(const char *folder, const char *name, bool *out, akin
     return AKIN_OK;
 }
 
-/* Whether config.json says that this is CLIP; what cannot be read does not. */
+/* Whether config.json says that this is CLIP; what cannot be read does not. (Out of memory is no
+ * answer: it must not choose a form.) */
 static akin_status says_clip(const char *folder, bool *out, akin_error *err)
 {
     enum { CONFIG_BYTES = 1 << 20 };
@@ -25,12 +26,14 @@ static akin_status says_clip(const char *folder, bool *out, akin_error *err)
     const char *type = NULL;
     if (path == NULL)
         return akin_fail_nomem(err, "path", 0);
-    *out = akin_json_read(path, CONFIG_BYTES, &root, NULL) == AKIN_OK &&
+    akin_status status = akin_json_read(path, CONFIG_BYTES, &root, NULL);
+    *out = status == AKIN_OK &&
            akin_json_text(root, path, NULL, "model_type", &type, NULL) == AKIN_OK &&
            type != NULL && strcmp(type, "clip") == 0;
-    json_decref(root);
+    if (status == AKIN_OK)
+        json_decref(root);
     free(path);
-    return AKIN_OK;
+    return status == AKIN_E_NOMEM ? akin_fail_nomem(err, "config.json", 0) : AKIN_OK;
 }
 
 akin_status akin_form_of(akin_form *out, const char *folder, const char *asked, akin_error *err)
@@ -44,12 +47,14 @@ akin_status akin_form_of(akin_form *out, const char *folder, const char *asked, 
                              "form is '%s'; it must be hf or open_clip", asked);
         return AKIN_OK;
     }
-    bool open_clip = false, clip = false;
+    bool open_clip = false, clip = false, weights = false;
     akin_status status;
     AKIN_TRY(is_file(folder, "open_clip_config.json", &open_clip, err));
-    AKIN_TRY(says_clip(folder, &clip, err));
-    if (open_clip && !(clip && akin_checkpoint_exists(folder, AKIN_FORM_HF)))
-        *out = AKIN_FORM_OPEN_CLIP;
+    if (open_clip) {
+        AKIN_TRY(says_clip(folder, &clip, err));
+        AKIN_TRY(akin_checkpoint_exists(folder, AKIN_FORM_HF, &weights, err));
+        *out = clip && weights ? AKIN_FORM_HF : AKIN_FORM_OPEN_CLIP;
+    }
 out:
     return status;
 }

@@ -372,15 +372,17 @@ static akin_status find(akin_checkpoint *c, const char *path, akin_form form, ak
         candidates[form].listed);
 }
 
-bool akin_checkpoint_exists(const char *folder, akin_form form)
+akin_status akin_checkpoint_exists(const char *folder, akin_form form, bool *out, akin_error *err)
 {
-    bool found = false;
-    for (const char *const *name = candidates[form].names; *name != NULL && !found; name++) {
+    *out = false;
+    for (const char *const *name = candidates[form].names; *name != NULL && !*out; name++) {
         char *path = akin_path_join(folder, *name);
-        found = path != NULL && (akin_path_is_file(path) || akin_path_is_link(path));
+        if (path == NULL)
+            return akin_fail_nomem(err, "path", 0);
+        *out = akin_path_is_file(path) || akin_path_is_link(path);
         free(path);
     }
-    return found;
+    return AKIN_OK;
 }
 
 /* DistributedDataParallel's prefix, when every name has it; their order stays. */

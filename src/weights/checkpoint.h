@@ -52,7 +52,7 @@ akin_status akin_checkpoint_open_as(akin_checkpoint **out, const char *path, aki
                                     akin_error *err);
 
 /* Whether a folder holds a file of a name that would be looked for. */
-bool akin_checkpoint_exists(const char *folder, akin_form form);
+akin_status akin_checkpoint_exists(const char *folder, akin_form form, bool *out, akin_error *err);
 
 void akin_checkpoint_close(akin_checkpoint *checkpoint); /* takes NULL */
 
