@@ -94,6 +94,8 @@ def draw(name, tensor, seed, depth):
         values = values * np.float32(0.1)
     elif len(shape) == 1 and last == "weight":
         values = np.float32(1) + np.float32(0.2) * values
+        if name.startswith("visual.layer") and name.endswith("bn3.weight"):
+            values /= np.float32(math.sqrt(depth))  # what joins the residual stream
     elif "token_embedding" in name:
         values = values * np.float32(0.7)
     elif "embedding" in name:
@@ -158,13 +160,9 @@ class Reference:
     """A folder as the reference loads it. dtype float64 shows how far off float32 itself is."""
 
     def __init__(self, open_clip, torch, folder, dtype="float32"):
-        model = open_clip.create_model(f"local-dir:{folder}").eval()
-        self.use(torch, model, dtype)
-        self.tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-
-    def use(self, torch, model, dtype="float32"):
         self.torch, self.dtype = torch, getattr(torch, dtype)
-        self.model = model.to(self.dtype)
+        self.model = open_clip.create_model(f"local-dir:{folder}").eval().to(self.dtype)
+        self.tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
         size = self.model.visual.image_size
         self.size = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
         from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -420,23 +418,6 @@ FULL = {
 }
 
 
-def settle(torch, open_clip, folder, state, paths):
-    """A ResNet's running statistics as training leaves them, those of what really passes. Drawn
-    ones shift and scale each layer's input at random, and what is left cancels so much that
-    rounding the products to bf16, in the reference itself, costs a cosine of 0.9965."""
-    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    model.load_state_dict(state)
-    batch = [torch.from_numpy(pixels(seed, 224, 224)) for seed in range(4)]
-    reference = Reference.__new__(Reference)
-    reference.use(torch, model)
-    batch += [reference.pixels(path) for path in paths]
-    for module in model.visual.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    model.visual.train()(torch.stack(batch))
-    return model.state_dict()
-
-
 def run_full(options):
     torch, open_clip = import_reference()
     folder = Path(options.out)
@@ -444,9 +425,6 @@ def run_full(options):
     config = {"model_cfg": FULL[options.arch], **FIXED}
     state = draw_state(open_clip, folder, config, zlib.crc32(options.arch.encode()))
     names = sorted(x.name for x in Path(options.pictures).iterdir())
-    if isinstance(config["model_cfg"]["vision_cfg"]["layers"], list):
-        paths = [Path(options.pictures) / x for x in names]
-        state = settle(torch, open_clip, folder, state, paths)
     write_weights(folder / "open_clip_model.safetensors", state, {})
     del state
     inputs = [("text", x) for x in TEXTS] + [("picture", x) for x in names]
