@@ -25,12 +25,14 @@ static const struct field {
     FIELD(image_height, "image height", FIELD_INT),
     FIELD(image_width, "image width", FIELD_INT),
     FIELD(patch, "patch", FIELD_INT),
+    FIELD(vision, "vision", FIELD_TEXT),
     FIELD(vision_width, "vision width", FIELD_INT),
     FIELD(vision_layers, "vision layers", FIELD_INT),
     FIELD(vision_heads, "vision heads", FIELD_INT),
     FIELD(vision_hidden, "vision hidden", FIELD_INT),
     FIELD(text_tokens, "text tokens", FIELD_INT),
     FIELD(vocabulary, "vocabulary", FIELD_INT),
+    FIELD(tokenizer, "tokenizer", FIELD_TEXT),
     FIELD(text_width, "text width", FIELD_INT),
     FIELD(text_layers, "text layers", FIELD_INT),
     FIELD(text_heads, "text heads", FIELD_INT),
@@ -38,6 +40,7 @@ static const struct field {
     FIELD(activation, "activation", FIELD_TEXT),
     FIELD(pooling, "pooling", FIELD_TEXT),
     FIELD(logit_scale, "logit scale", FIELD_NUMBER),
+    FIELD(logit_bias, "logit bias", FIELD_NUMBER),
 #undef FIELD
 };
 

@@ -67,12 +67,14 @@ typedef struct akin_model_options {
     size_t size;
     akin_precision precision;
     unsigned parts;   /* AKIN_PART_... or'ed; 0: all */
-    const char *form; /* "hf"; NULL: found out */
+    const char *form; /* "hf" or "open_clip"; NULL: found out */
     int threads;      /* to load with; 0: as many processors as this process may use */
 } akin_model_options;
 #define AKIN_MODEL_OPTIONS_INIT { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0 }
 
-/* Opens the model in folder `path`. Of the weights file every tensor's name and shape is checked,
+/* Opens the model in folder `path`: config.json and its weights (the Hugging Face form), or
+ * open_clip_config.json and its weights. Of a folder with both the former is read, unless
+ * options->form says otherwise. Of the weights file every tensor's name and shape is checked,
  * whatever the parts; values are read for the parts asked for. options may be NULL. */
 AKIN_API akin_status akin_model_open(akin_model **out, const char *path,
                                      const akin_model_options *options, akin_error *err);
@@ -82,27 +84,32 @@ AKIN_API void akin_model_close(akin_model *model);
 typedef struct akin_model_info {
     size_t size;
     const char *family;     /* "clip" */
-    const char *form;       /* "hf" */
+    const char *form;       /* "hf" or "open_clip" */
     const char *weights;    /* path of the weights file or shard index; "" when none was opened */
     const char *isa;        /* "avx2" */
     const char *precision;  /* "f32", "bf16" */
     const char *activation; /* "quick_gelu", "gelu", ... */
-    const char *pooling;    /* "first-eos" or "argmax" */
+    const char *pooling;    /* of texts: "first-eos", "argmax", "first" or "last" */
     int64_t parameters;     /* of the whole checkpoint; 0 when none was opened */
     int dimensions;         /* of an embedding */
     int image_height, image_width;
-    int patch;
+    int patch;              /* 0 for a ResNet */
     int text_tokens;        /* longest text, start and end tokens included */
     int vocabulary;
     int vision_width, vision_layers, vision_heads, vision_hidden;
     int text_width, text_layers, text_heads, text_hidden;
     double logit_scale;     /* exp() of the stored parameter: what multiplies a cosine; 0 when no
                                tower is loaded */
+    const char *vision;     /* "vit" or "resnet" */
+    const char *tokenizer;  /* "clip": the folder's files as transformers' CLIPTokenizer reads
+                               them; "simple": open_clip's own; "tokenizer.json": the folder's,
+                               behind open_clip's cleaning */
+    double logit_bias;      /* what is added to a scaled cosine; 0 in most models */
 } akin_model_info;
 /* Every field, so that C++ compilers have nothing to warn of. */
 #define AKIN_MODEL_INFO_INIT \
     { sizeof(akin_model_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0 }
 
 /* Fills in the fields that fit in info->size. */
 AKIN_API akin_status akin_model_describe(const akin_model *model, akin_model_info *info,

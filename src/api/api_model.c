@@ -43,29 +43,14 @@ akin_status akin_take_options(void *own, size_t own_size, const void *given, con
     return AKIN_OK;
 }
 
-static akin_status check_form(const char *form, akin_error *err)
-{
-    if (form == NULL || strcmp(form, "hf") == 0)
-        return AKIN_OK;
-    if (strcmp(form, "open_clip") == 0)
-        return akin_fail(
-            err, AKIN_E_UNSUPPORTED, NULL,
-            "checkpoints in open_clip form are not read yet; use one in Hugging Face form "
-            "(config.json with model_type clip)");
-    return akin_fail(err, AKIN_E_ARGUMENT, NULL, "form is '%s'; it must be hf or open_clip", form);
-}
-
-/* What people have that is no model in Hugging Face form. */
+/* A model in either form, and what people have in its place. */
 static const struct {
     const char *name; /* of a file in the folder */
     akin_status status;
     const char *message;
 } other_forms[] = {
     { "config.json", AKIN_OK, "" },
-    { "open_clip_config.json", AKIN_E_UNSUPPORTED,
-      "a checkpoint in open_clip form, which is not read yet; use one in Hugging Face form "
-      "(config.json "
-      "with model_type clip)" },
+    { "open_clip_config.json", AKIN_OK, "" },
     { "0_CLIPModel/config.json", AKIN_E_NOT_FOUND,
       "a sentence-transformers folder: the model is the folder 0_CLIPModel in it" },
     { "refs/main", AKIN_E_NOT_FOUND,
@@ -86,9 +71,37 @@ static akin_status check_form_of_folder(const char *folder, akin_error *err)
                                                                 "%s", other_forms[i].message);
     }
     return akin_fail(err, AKIN_E_NOT_FOUND, folder,
-                     "no config.json in this folder; a model is a folder with config.json, "
-                     "model.safetensors (or pytorch_model.bin), tokenizer files and "
-                     "preprocessor_config.json");
+                     "no config.json in this folder, and no open_clip_config.json; a model is a "
+                     "folder with config.json, model.safetensors (or pytorch_model.bin), tokenizer "
+                     "files and preprocessor_config.json, or with open_clip_config.json and "
+                     "open_clip_model.safetensors");
+}
+
+/* The parts beside the towers, each as the form's own reference makes it. */
+static akin_status open_tokenizer(akin_model *model, const char *path, akin_error *err)
+{
+    const akin_clip_config *c = &model->config;
+    if (c->form == AKIN_FORM_OPEN_CLIP)
+        return c->hf_tokenizer ? akin_tokenizer_open_json(&model->tokenizer, path, c->clean,
+                                                          c->strip_sep, err)
+                               : akin_tokenizer_open_simple(&model->tokenizer, c->clean, err);
+    akin_status status = akin_tokenizer_open(&model->tokenizer, path, err);
+    if (status != AKIN_OK)
+        return status;
+    /* open_clip passes context_length and never looks at this one. */
+    const int32_t own = akin_tokenizer_max_length(model->tokenizer);
+    if (own >= 2 && own < model->text_tokens)
+        model->text_tokens = own;
+    return AKIN_OK;
+}
+
+static akin_status open_preprocess(akin_model *model, const char *path, akin_error *err)
+{
+    const akin_clip_config *c = &model->config;
+    if (c->form == AKIN_FORM_OPEN_CLIP)
+        return akin_preprocess_open_clip(&model->preprocess, path, (int)c->image_height,
+                                         (int)c->image_width, err);
+    return akin_preprocess_open(&model->preprocess, path, err);
 }
 
 /* One folder, judged before its files are opened: the error a user meets first should say what a
@@ -133,20 +146,20 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
         status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "parts %#x are unknown", model->parts);
         goto out;
     }
-    AKIN_TRY(check_form(options.form, err));
+    akin_form form;
+    AKIN_TRY(akin_form_of(&form, path, options.form, err));
     AKIN_TRY(choose_kernels(&model->kernels, err));
     AKIN_TRY(check_folder(path, err));
-    AKIN_TRY(akin_clip_config_read(&model->config, path, err));
+    if (form == AKIN_FORM_OPEN_CLIP)
+        AKIN_TRY(akin_open_clip_config_read(&model->config, path, err));
+    else
+        AKIN_TRY(akin_clip_config_read(&model->config, path, err));
     model->text_tokens = (int32_t)model->config.text_tokens;
 
-    if ((model->parts & AKIN_PART_TOKENIZER) != 0) {
-        AKIN_TRY(akin_tokenizer_open(&model->tokenizer, path, err));
-        int32_t own = akin_tokenizer_max_length(model->tokenizer);
-        if (own >= 2 && own < model->text_tokens)
-            model->text_tokens = own;
-    }
+    if ((model->parts & AKIN_PART_TOKENIZER) != 0)
+        AKIN_TRY(open_tokenizer(model, path, err));
     if ((model->parts & AKIN_PART_PREPROCESS) != 0)
-        AKIN_TRY(akin_preprocess_open(&model->preprocess, path, err));
+        AKIN_TRY(open_preprocess(model, path, err));
 
     const bool text = (model->parts & AKIN_PART_TEXT) == AKIN_PART_TEXT;
     const bool image = (model->parts & AKIN_PART_IMAGE) == AKIN_PART_IMAGE;
@@ -177,25 +190,37 @@ void akin_model_close(akin_model *model)
 akin_status akin_model_describe(const akin_model *model, akin_model_info *out, akin_error *err)
 {
     const akin_clip_config *c = &model->config;
+    const bool open_clip = c->form == AKIN_FORM_OPEN_CLIP;
     akin_model_info info = {
         .size = sizeof info,
         .family = "clip",
-        .form = "hf",
+        .form = open_clip ? "open_clip" : "hf",
         .weights = model->clip != NULL ? model->clip->weights : "",
         .isa = model->kernels->name,
         .precision = model->precision == AKIN_PRECISION_BF16 ? "bf16" : "f32",
-        .activation = akin_activation_name(c->vision.activation),
-        .pooling = c->eos == 2 ? "argmax" : "first-eos",
+        /* a ResNet's own activations are no choice */
+        .activation = akin_activation_name(c->resnet ? c->text.activation : c->vision.activation),
+        .pooling = akin_pooling_name(c->pooling),
         .parameters = model->clip != NULL ? (int64_t)model->clip->parameters : 0,
         .dimensions = (int)c->dimensions,
-        .image_height = (int)c->image, .image_width = (int)c->image, .patch = (int)c->patch,
+        .image_height = (int)c->image_height, .image_width = (int)c->image_width,
+        .patch = (int)c->patch,
         .text_tokens = model->text_tokens, .vocabulary = (int)c->vocabulary,
         .vision_width = (int)c->vision.width, .vision_layers = (int)c->vision.layers,
         .vision_heads = (int)c->vision.heads, .vision_hidden = (int)c->vision.hidden,
         .text_width = (int)c->text.width, .text_layers = (int)c->text.layers,
         .text_heads = (int)c->text.heads, .text_hidden = (int)c->text.hidden,
         .logit_scale = model->clip != NULL ? exp(model->clip->logit_scale) : 0.0,
+        .vision = c->resnet ? "resnet" : "vit",
+        .tokenizer = !open_clip ? "clip" : c->hf_tokenizer ? "tokenizer.json" : "simple",
+        .logit_bias = model->clip != NULL ? model->clip->logit_bias : 0.0,
     };
+    if (c->resnet) {
+        info.vision_width = (int)c->tower.width;
+        info.vision_heads = (int)c->tower.heads;
+        for (size_t i = 0; i < 4; i++)
+            info.vision_layers += (int)c->tower.blocks[i];
+    }
     size_t size = out->size;
     if (size < sizeof size)
         return akin_fail(

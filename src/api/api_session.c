@@ -30,6 +30,7 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
     session->model = model;
     akin_arena_init(&session->arena);
     session->limits = akin_picture_default_options();
+    session->limits.as_stored = model->config.form == AKIN_FORM_OPEN_CLIP;
     if (options.max_file_bytes != 0)
         session->limits.file_bytes = options.max_file_bytes;
     if (options.max_memory_bytes != 0)
@@ -125,6 +126,10 @@ static akin_status embed_text_chunk(akin_session *session, const char *const *te
         goto out;
     }
     starts[0] = 0;
+    bool left = false;
+    const int32_t pad = model->config.form == AKIN_FORM_OPEN_CLIP
+                            ? akin_tokenizer_pad(model->tokenizer, &left)
+                            : 0;
     for (size_t i = 0; i < count; i++) {
         const size_t size = sizes != NULL ? sizes[i] : strlen(texts[i]);
         size_t written;
@@ -133,6 +138,7 @@ static akin_status embed_text_chunk(akin_session *session, const char *const *te
             akin_tokenize(model, texts[i], size, ids + starts[i], longest, &written, &cut, err));
         if (cut)
             warn_cut(session, texts[i], size);
+        written = akin_clip_pad(&model->config, ids + starts[i], written, pad, left);
         starts[i + 1] = starts[i] + written;
     }
     akin_nn nn = nn_of(session);
@@ -188,14 +194,15 @@ static void warn_damage(const akin_session *session, const akin_error *damage)
     session->warn(session->warn_context, message);
 }
 
-/* Decodes and preprocesses one picture. side: the pixels a side that the model takes, or 0 for
- * whatever preprocessor_config.json makes. err (never NULL) then is AKIN_OK, and says what the
- * picture lacks. */
+/* Decodes and preprocesses one picture. for_model: it must get the size that the model takes, else
+ * whatever the folder's preprocessing makes will do. err (never NULL) then is AKIN_OK, and says what
+ * the picture lacks. */
 static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
-                                      size_t side, float *out, size_t capacity, int *height,
+                                      bool for_model, float *out, size_t capacity, int *height,
                                       int *width, akin_error *err)
 {
     const akin_preprocess *spec = &session->model->preprocess;
+    const akin_clip_config *c = &session->model->config;
     akin_picture picture = { 0 };
     akin_status status;
     if (input->bytes != NULL)
@@ -204,12 +211,13 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
     else
         AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
     akin_preprocess_shape(spec, picture.height, picture.width, height, width);
-    if (side != 0 && ((size_t)*height != side || (size_t)*width != side)) {
+    if (for_model &&
+        ((size_t)*height != c->image_height || (size_t)*width != c->image_width)) {
         status = akin_fail(
             err, AKIN_E_CONFIG, input->path,
             "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
             "preprocessor_config.json is missing or belongs to another model",
-            *width, *height, side, side);
+            *width, *height, c->image_width, c->image_height);
         goto out;
     }
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
@@ -232,7 +240,7 @@ akin_status akin_preprocess_picture(akin_session *session, const akin_picture_in
     if (status != AKIN_OK)
         return status;
     akin_error own = { 0 };
-    status = preprocess_picture(session, picture, 0, out, capacity, height, width, &own);
+    status = preprocess_picture(session, picture, false, out, capacity, height, width, &own);
     if (status == AKIN_OK)
         warn_damage(session, &own);
     else
@@ -243,7 +251,8 @@ akin_status akin_preprocess_picture(akin_session *session, const akin_picture_in
 struct picture_chunk {
     const akin_session *session;
     const akin_picture_input *inputs;
-    float *pixels;      /* [count, 3, image, image] */
+    float *pixels;      /* [count, each] */
+    size_t each;        /* floats of one: 3, image height, image width */
     akin_error *errors; /* [count] */
 };
 
@@ -251,10 +260,9 @@ static void picture_task(void *context, size_t i, int worker)
 {
     (void)worker;
     const struct picture_chunk *t = context;
-    const size_t side = t->session->model->config.image, each = 3 * side * side;
     int height, width;
-    preprocess_picture(t->session, &t->inputs[i], side, t->pixels + i * each, each, &height, &width,
-                       &t->errors[i]);
+    preprocess_picture(t->session, &t->inputs[i], true, t->pixels + i * t->each, t->each, &height,
+                       &width, &t->errors[i]);
 }
 
 /* Pictures go through in groups of this many: all threads decode and preprocess, then all
@@ -266,7 +274,8 @@ akin_status akin_embed_pictures(akin_session *session, const akin_picture_input 
                                 akin_error *errors, akin_error *err)
 {
     const akin_model *model = session->model;
-    const size_t n = model->config.dimensions, each = 3 * model->config.image * model->config.image;
+    const size_t n = model->config.dimensions;
+    const size_t each = 3 * model->config.image_height * model->config.image_width;
     akin_arena_mark mark = akin_arena_now(&session->arena);
     akin_status status;
     AKIN_TRY(need_part(session, AKIN_PART_IMAGE, "AKIN_PART_IMAGE", err));
@@ -281,7 +290,7 @@ akin_status akin_embed_pictures(akin_session *session, const akin_picture_input 
     }
     for (size_t start = 0; start < count; start += chunk) {
         const size_t here = akin_min(chunk, count - start);
-        struct picture_chunk t = { session, pictures + start, pixels, own };
+        struct picture_chunk t = { session, pictures + start, pixels, each, own };
         akin_pool_run(session->pool, here, picture_task, &t);
         size_t good = 0; /* those that decoded move together */
         for (size_t i = 0; i < here; i++) {

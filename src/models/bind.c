@@ -11,8 +11,10 @@
 
 void akin_slots_clear(akin_slots *slots)
 {
+    const char *config = slots->config;
     free(slots->items);
-    *slots = (akin_slots){ 0 };
+    akin_arena_clear(&slots->scratch);
+    *slots = (akin_slots){ .config = config };
 }
 
 akin_slot *akin_slots_add(akin_slots *slots, int dims, const int64_t *shape, const char *format,
@@ -42,8 +44,13 @@ static bool is_float(akin_dtype dtype)
     return dtype == AKIN_F32 || dtype == AKIN_F16 || dtype == AKIN_BF16 || dtype == AKIN_F64;
 }
 
-static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *checkpoint,
-                              akin_error *err)
+static const char *config_name(const akin_slots *slots)
+{
+    return slots->config != NULL ? slots->config : "config.json";
+}
+
+static akin_status check_slot(const akin_slots *slots, const akin_slot *slot,
+                              const akin_checkpoint *checkpoint, akin_error *err)
 {
     char expected[128], found[256];
     akin_shape_text(slot->shape, slot->dims, expected, sizeof expected);
@@ -54,9 +61,9 @@ static akin_status check_slot(const akin_slot *slot, const akin_checkpoint *chec
     if (tensor->dims != slot->dims ||
         memcmp(tensor->shape, slot->shape, (size_t)slot->dims * sizeof *slot->shape) != 0)
         return akin_fail(err, AKIN_E_TENSOR_SHAPE, tensor->file,
-                         "tensor '%s' has shape %s; config.json asks for %s", slot->name,
+                         "tensor '%s' has shape %s; %s asks for %s", slot->name,
                          akin_shape_text(tensor->shape, tensor->dims, found, sizeof found),
-                         expected);
+                         config_name(slots), expected);
     if (!is_float(tensor->dtype))
         return akin_fail(err, AKIN_E_TENSOR_DTYPE, tensor->file,
                          "tensor '%s' has type %s; expected F32, F16, BF16 or F64", slot->name,
@@ -75,7 +82,7 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
     if (slots->status != AKIN_OK)
         return akin_fail_nomem(err, "tensor table", 0);
     for (size_t i = 0; i < slots->count; i++) {
-        akin_status status = check_slot(&slots->items[i], checkpoint, err);
+        akin_status status = check_slot(slots, &slots->items[i], checkpoint, err);
         if (status != AKIN_OK)
             return status;
     }
@@ -96,8 +103,9 @@ akin_status akin_bind_check(const akin_slots *slots, const akin_checkpoint *chec
             char found[256];
             status = akin_fail(
                 err, AKIN_E_TENSOR_EXTRA, tensor->file,
-                "tensor '%s' of shape %s is not part of the model that config.json describes",
-                tensor->name, akin_shape_text(tensor->shape, tensor->dims, found, sizeof found));
+                "tensor '%s' of shape %s is not part of the model that %s describes", tensor->name,
+                akin_shape_text(tensor->shape, tensor->dims, found, sizeof found),
+                config_name(slots));
         }
     }
     free(sorted);
@@ -109,35 +117,59 @@ struct load {
     const akin_checkpoint *checkpoint;
     const akin_kernels *kernels;
     bool whole;
+    bool scaled; /* which slots are read: those without a scale first, which has the scales read */
     akin_status *statuses; /* [count] */
     float **scratch; /* [threads]: room for the largest tensor that is packed; NULL: not yet */
     size_t scratch_floats;
 };
+
+/* Multiplies row i of x [rows, n] by scale[i]. */
+static void scale_rows(float *x, size_t rows, size_t n, const float *scale)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++)
+            x[i * n + j] *= scale[i];
+}
 
 static akin_status load_slot(const struct load *t, const akin_slot *slot, int worker,
                              akin_error *err)
 {
     if (slot->values == NULL && slot->linear == NULL && !t->whole)
         return AKIN_OK;
-    const akin_tensor *tensor = akin_checkpoint_find(t->checkpoint, slot->name);
-    const size_t count = akin_tensor_count(tensor);
-    if (slot->linear == NULL)
-        return akin_tensor_to_f32(tensor, slot->values, count, err);
+    akin_tensor tensor = *akin_checkpoint_find(t->checkpoint, slot->name);
+    const size_t count = akin_tensor_count(&tensor);
+    if (slot->transposed) { /* the conversion follows any strides */
+        for (int i = 0; i < 2; i++) {
+            tensor.shape[i] = slot->shape[1 - i];
+            tensor.stride[i] = akin_checkpoint_find(t->checkpoint, slot->name)->stride[1 - i];
+        }
+    }
+    const size_t rows = slot->dims > 0 ? (size_t)tensor.shape[0] : 1;
+    akin_status status;
+    if (slot->linear == NULL) {
+        status = akin_tensor_to_f32(&tensor, slot->values, count, err);
+        if (status == AKIN_OK && slot->scale != NULL && slot->values != NULL)
+            scale_rows(slot->values, rows, count / rows, slot->scale);
+        return status;
+    }
     float **scratch = &t->scratch[worker];
     if (*scratch == NULL)
         *scratch = akin_large_alloc(t->scratch_floats * sizeof **scratch);
     if (*scratch == NULL)
         return akin_fail_nomem(err, "weights", t->scratch_floats * sizeof **scratch);
-    akin_status status = akin_tensor_to_f32(tensor, *scratch, count, err);
+    status = akin_tensor_to_f32(&tensor, *scratch, count, err);
+    if (status == AKIN_OK && slot->scale != NULL)
+        scale_rows(*scratch, rows, count / rows, slot->scale);
     if (status == AKIN_OK)
-        akin_linear_set(slot->linear, t->kernels, *scratch, slot->first, (size_t)slot->shape[0]);
+        akin_linear_set(slot->linear, t->kernels, *scratch, slot->first, rows);
     return status;
 }
 
 static void load_task(void *context, size_t i, int worker)
 {
     const struct load *t = context;
-    t->statuses[i] = load_slot(t, &t->slots->items[i], worker, NULL);
+    if ((t->slots->items[i].scale != NULL) == t->scaled)
+        t->statuses[i] = load_slot(t, &t->slots->items[i], worker, NULL);
 }
 
 akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *checkpoint,
@@ -160,6 +192,8 @@ akin_status akin_bind_load(const akin_slots *slots, const akin_checkpoint *check
         status = akin_fail_nomem(err, "tensor table", 0);
         goto out;
     }
+    akin_pool_run(pool, slots->count, load_task, &t);
+    t.scaled = true;
     akin_pool_run(pool, slots->count, load_task, &t);
     /* The first that failed, in table order, is done again for its message. */
     for (size_t i = 0; i < slots->count && status == AKIN_OK; i++)

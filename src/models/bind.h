@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/thread.h"
 #include "nn/linear.h"
@@ -20,6 +21,9 @@ typedef struct akin_slot {
     float *values;
     akin_linear *linear;
     size_t first;
+    bool transposed;    /* two dimensions, stored [in, out] for x @ P: n = shape[1] */
+    const float *scale; /* NULL, or [n]: what each row is multiplied by, the values of another slot
+                           (which has none itself) */
 } akin_slot;
 
 /* A growing list of them; `status` holds the first failure, so that a run of adds is checked
@@ -28,6 +32,8 @@ typedef struct akin_slots {
     akin_slot *items;
     size_t count, capacity;
     akin_status status; /* AKIN_OK or AKIN_E_NOMEM */
+    const char *config; /* the file that the shapes come from, for messages; NULL: config.json */
+    akin_arena scratch; /* for values that only loading needs; lives until akin_slots_clear */
     akin_slot nowhere;  /* takes the caller's writes once memory has run out */
 } akin_slots;
 

@@ -1,7 +1,8 @@
-/* clip.h - CLIP's two towers (Radford et al. 2021), checkpoints in Hugging Face form.
+/* clip.h - CLIP's two towers (Radford et al. 2021), checkpoints in Hugging Face or open_clip form.
  *
- * Reference: transformers 5.23.0 CLIPModel, get_image_features and get_text_features: the raw
- * projections, not normalised. docs/models/clip.md describes the computation.
+ * Reference: transformers 5.23.0 CLIPModel, get_image_features and get_text_features, and open_clip
+ * 3.3.0 CLIP and CustomTextCLIP, encode_image and encode_text: the raw projections, not normalised.
+ * docs/models/clip.md describes the computation.
  */
 #ifndef AKIN_MODELS_CLIP_H
 #define AKIN_MODELS_CLIP_H
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "models/clip_config.h"
+#include "models/resnet.h"
 #include "nn/nn.h"
 #include "nn/transformer.h"
 
@@ -21,14 +23,15 @@ typedef struct akin_text_tower {
     float *positions; /* [text_tokens, width] */
     akin_encoder encoder;
     akin_norm final;
-    akin_linear projection; /* [dimensions, width] */
+    akin_linear projection; /* [dimensions, width]; unset with config.no_projection */
 } akin_text_tower;
 
 typedef struct akin_vision_tower {
+    akin_resnet *resnet;    /* with config.resnet; then nothing below */
     akin_linear patch;      /* [width, 3 * patch * patch] */
     float *class_embedding; /* [width] */
-    float *positions;       /* [1 + grid * grid, width] */
-    akin_norm pre;          /* "pre_layrnorm" in the files */
+    float *positions;       /* [1 + grid height * grid width, width] */
+    akin_norm pre;          /* unset with config.no_pre_norm */
     akin_encoder encoder;
     akin_norm post;
     akin_linear projection; /* [dimensions, width] */
@@ -42,20 +45,29 @@ typedef struct akin_clip {
     akin_text_tower text;
     akin_vision_tower vision;
     float logit_scale; /* as stored: the natural logarithm of what multiplies a cosine */
+    float logit_bias;  /* what is added to that product; 0 in a model that has none */
     size_t parameters; /* of the whole checkpoint */
     char *weights;     /* path of the weights file or index; owned */
 } akin_clip;
 
-/* Opens the checkpoint in `folder` (config.json already read). All tensors are checked; the towers
+/* Opens the checkpoint in `folder` (its config already read). All tensors are checked; the towers
  * asked for are loaded on `pool`. */
 akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_config *config,
                            const akin_kernels *kernels, bool round_bf16, bool text, bool vision,
                            akin_pool *pool, akin_error *err);
 void akin_clip_close(akin_clip *clip); /* takes NULL */
 
-/* Raw image projections. pixels [count, 3, image, image]; out [count, dimensions]. */
+/* Raw image projections. pixels [count, 3, image_height, image_width]; out
+ * [count, dimensions]. */
 akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, const float *pixels,
                                     size_t count, float *out, akin_error *err);
+
+/* Appends to one text's `count` ids the padding that its vector depends on, and no more: pad is the
+ * id that fills a text up to config->text_tokens, which ids has room for; left: it goes before the
+ * text. Returns the new count. open_clip pads every text to that length with ids that are seen like
+ * any other; transformers masks them, so that the Hugging Face form never needs this. */
+size_t akin_clip_pad(const akin_clip_config *config, int32_t *ids, size_t count, int32_t pad,
+                     bool left);
 
 /* Raw text projections. ids: the texts' tokens one behind the other, text i being
  * ids[starts[i] .. starts[i + 1]), start and end tokens included; out [count, dimensions]. An id

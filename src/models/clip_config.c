@@ -30,6 +30,12 @@ const char *akin_activation_name(akin_activation activation)
     return "none";
 }
 
+const char *akin_pooling_name(akin_pooling pooling)
+{
+    static const char *const names[] = { "argmax", "first-eos", "first", "last" };
+    return names[pooling];
+}
+
 /* The reference refuses null where it wants a value; only a whole tower may be null. */
 static akin_status refuse_null(const json_t *object, const char *path, const char *where,
                                const char *field, akin_error *err)
@@ -122,7 +128,7 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     *out = (akin_clip_config){
         .text = { .width = 512, .hidden = 2048, .layers = 12, .heads = 8 },
         .vision = { .width = 768, .hidden = 3072, .layers = 12, .heads = 12 },
-        .dimensions = 512, .vocabulary = 49408, .text_tokens = 77, .image = 224, .patch = 32,
+        .dimensions = 512, .vocabulary = 49408, .text_tokens = 77, .patch = 32,
     };
     char *path = akin_path_join(folder, "config.json");
     if (path == NULL)
@@ -130,6 +136,7 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     json_t *root;
     const json_t *tower;
     const char *where, *type = NULL;
+    size_t image = 224;
     int64_t eos = 49407, channels = 3;
     akin_status status = akin_json_read(path, CONFIG_BYTES, &root, err);
     if (status != AKIN_OK) {
@@ -161,13 +168,16 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
                        err));
     AKIN_TRY(read_int(tower, path, where, "eos_token_id", 0, 1 << 24, &eos, err));
     out->eos = (int32_t)eos;
+    /* 2, in older files, is no end token: CLIPTextTransformer takes it as this rule's name. */
+    out->pooling = eos == 2 ? AKIN_POOL_ARGMAX : AKIN_POOL_EOS;
 
     AKIN_TRY(tower_object(root, path, "vision_config", "vision_config_dict", &tower, &where, err));
     AKIN_TRY(read_tower(tower, path, where, &out->vision, err));
     AKIN_TRY(read_int(tower, path, where, "num_channels", 3, 3, &channels, err));
-    AKIN_TRY(read_size(tower, path, where, "image_size", 1, 4096, &out->image, err));
-    AKIN_TRY(read_size(tower, path, where, "patch_size", 1, (int64_t)out->image, &out->patch, err));
-    out->grid = out->image / out->patch;
+    AKIN_TRY(read_size(tower, path, where, "image_size", 1, 4096, &image, err));
+    AKIN_TRY(read_size(tower, path, where, "patch_size", 1, (int64_t)image, &out->patch, err));
+    out->image_height = out->image_width = image;
+    out->grid_height = out->grid_width = image / out->patch;
 out:
     json_decref(root);
     free(path);

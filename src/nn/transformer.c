@@ -160,7 +160,7 @@ akin_status akin_encoder_run(const akin_nn *nn, const akin_encoder *e, float *x,
         const akin_encoder_layer *layer = &e->layers[l];
         AKIN_TRY(akin_linear_run(nn, &layer->qkv, x, d, rows, &layer->norm1, AKIN_ACT_NONE, NULL, 0,
                                  wide, 3 * d, err));
-        if (l + 1 == e->layer_count) {
+        if (l + 1 == e->layer_count && pooled != NULL) {
             for (size_t s = 0; s < count; s++) {
                 spans[s].query_first = pooled[s];
                 spans[s].query_count = 1;
@@ -178,7 +178,7 @@ akin_status akin_encoder_run(const akin_nn *nn, const akin_encoder *e, float *x,
         AKIN_TRY(akin_linear_run(nn, &layer->fc2, wide, e->hidden, live, NULL, AKIN_ACT_NONE,
                                  stream, d, stream, d, err));
     }
-    if (e->layer_count == 0)
+    if (e->layer_count == 0 && pooled != NULL)
         for (size_t s = 0; s < count; s++)
             memcpy(out + s * d, x + (starts[s] + pooled[s]) * d, d * sizeof(float));
 out:

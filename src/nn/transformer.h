@@ -47,7 +47,8 @@ typedef struct akin_encoder {
 
 /* x [rows, d], changed; starts[s] is the first row of sequence s, starts[count] = rows. pooled[s]
  * is the one position of sequence s whose final state is wanted: out [count, d]. The last layer is
- * computed for those positions alone (the same bits; 1/16 less work in a tower of 12 layers). */
+ * computed for those positions alone (the same bits; 1/16 less work in a tower of 12 layers).
+ * pooled NULL: the final states of all positions are left in x, and out is not written. */
 akin_status akin_encoder_run(const akin_nn *nn, const akin_encoder *encoder, float *x,
                              const size_t *starts, const size_t *pooled, size_t count, float *out,
                              akin_error *err);

@@ -35,8 +35,24 @@ struct akin_checkpoint {
     akin_tensor_list list;
 };
 
-static const char *const candidates[] = { "model.safetensors", "model.safetensors.index.json",
-                                          "pytorch_model.bin", "pytorch_model.bin.index.json" };
+/* What a folder is searched for, in order, by form. */
+static const struct {
+    const char *names[9]; /* NULL behind the last */
+    const char *listed;
+} candidates[] = {
+    [AKIN_FORM_HF] = { { "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                         "pytorch_model.bin.index.json", NULL },
+                       "model.safetensors, model.safetensors.index.json, pytorch_model.bin and "
+                       "pytorch_model.bin.index.json" },
+    [AKIN_FORM_OPEN_CLIP] = { { "open_clip_model.safetensors",
+                                "open_clip_pytorch_model.safetensors",
+                                "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth",
+                                "model.safetensors", "pytorch_model.bin", "pytorch_model.pth",
+                                "model.pth", NULL },
+                              "open_clip_model.safetensors, open_clip_pytorch_model.safetensors, "
+                              ".bin and .pth, model.safetensors, pytorch_model.bin and .pth, and "
+                              "model.pth" },
+};
 
 /* ---- what a file is */
 
@@ -330,15 +346,16 @@ out:
 /* ---- opening */
 
 /* Sets c->path and maps it: the path itself, or the first candidate in the folder it is. */
-static akin_status find(akin_checkpoint *c, const char *path, akin_mapping *out, akin_error *err)
+static akin_status find(akin_checkpoint *c, const char *path, akin_form form, akin_mapping *out,
+                        akin_error *err)
 {
     if (!akin_path_is_dir(path)) {
         c->path = strdup(path);
         return c->path != NULL ? akin_file_map(c->path, out, err) : akin_fail_nomem(err, "path", 0);
     }
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+    for (const char *const *name = candidates[form].names; *name != NULL; name++) {
         free(c->path);
-        c->path = akin_path_join(path, candidates[i]);
+        c->path = akin_path_join(path, *name);
         if (c->path == NULL)
             return akin_fail_nomem(err, "path", 0);
         akin_status status = akin_file_map(c->path, out, err);
@@ -350,12 +367,44 @@ static akin_status find(akin_checkpoint *c, const char *path, akin_mapping *out,
     }
     return akin_fail(
         err, AKIN_E_NOT_FOUND, path,
-        "no weights in this folder: none of %s, %s, %s and %s; download one (TensorFlow's "
+        "no weights in this folder: none of %s; download one (TensorFlow's "
         "tf_model.h5, Flax's flax_model.msgpack and GGUF files are not read)",
-        candidates[0], candidates[1], candidates[2], candidates[3]);
+        candidates[form].listed);
+}
+
+akin_status akin_checkpoint_exists(const char *folder, akin_form form, bool *out, akin_error *err)
+{
+    *out = false;
+    for (const char *const *name = candidates[form].names; *name != NULL && !*out; name++) {
+        char *path = akin_path_join(folder, *name);
+        if (path == NULL)
+            return akin_fail_nomem(err, "path", 0);
+        *out = akin_path_is_file(path) || akin_path_is_link(path);
+        free(path);
+    }
+    return AKIN_OK;
+}
+
+/* DistributedDataParallel's prefix, when every name has it; their order stays. */
+static void strip_module(akin_checkpoint *c)
+{
+    static const char prefix[] = "module.";
+    const size_t size = sizeof prefix - 1;
+    for (size_t i = 0; i < c->list.count; i++)
+        if (strncmp(c->list.items[i].name, prefix, size) != 0 ||
+            c->list.items[i].name[size] == '\0')
+            return;
+    for (size_t i = 0; i < c->list.count; i++)
+        c->list.items[i].name += size;
 }
 
 akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_error *err)
+{
+    return akin_checkpoint_open_as(out, path, AKIN_FORM_HF, err);
+}
+
+akin_status akin_checkpoint_open_as(akin_checkpoint **out, const char *path, akin_form form,
+                                    akin_error *err)
 {
     *out = NULL;
     akin_checkpoint *c = calloc(1, sizeof *c);
@@ -365,7 +414,7 @@ akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_e
     akin_mapping mapping = { (const unsigned char *)"", 0 };
     enum kind kind;
     akin_status status;
-    AKIN_TRY(find(c, path, &mapping, err));
+    AKIN_TRY(find(c, path, form, &mapping, err));
     AKIN_TRY(kind_of(&mapping, c->path, &kind, err));
     if (kind == INDEX) {
         status = open_index(c, &mapping, err);
@@ -378,6 +427,8 @@ akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_e
     status = c->shards[0].path != NULL ? read_shard(c, kind, err) : akin_fail_nomem(err, "path", 0);
 out:
     akin_file_unmap(&mapping);
+    if (status == AKIN_OK && form == AKIN_FORM_OPEN_CLIP)
+        strip_module(c);
     if (status != AKIN_OK)
         akin_checkpoint_close(c);
     else

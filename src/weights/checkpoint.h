@@ -8,10 +8,14 @@
 #ifndef AKIN_WEIGHTS_CHECKPOINT_H
 #define AKIN_WEIGHTS_CHECKPOINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+
+/* Who wrote a folder: which names its weights file may have, and whose names its tensors bear. */
+typedef enum akin_form { AKIN_FORM_HF, AKIN_FORM_OPEN_CLIP } akin_form;
 
 typedef enum akin_dtype {
     AKIN_F32, AKIN_F16, AKIN_BF16, AKIN_F64,
@@ -39,6 +43,17 @@ typedef struct akin_checkpoint akin_checkpoint;
  * model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json. Files are mapped.
  * AKIN_E_NOT_FOUND lists the names tried. */
 akin_status akin_checkpoint_open(akin_checkpoint **out, const char *path, akin_error *err);
+
+/* The same as that form's own loader does it. OPEN_CLIP (open_clip 3.3.0 factory.py): in a folder
+ * open_clip_model.safetensors, open_clip_pytorch_model.safetensors, .bin, .pth, model.safetensors,
+ * pytorch_model.bin, .pth, model.pth, in this order; and "module." in front of every name, which
+ * distributed training leaves there, is taken off. */
+akin_status akin_checkpoint_open_as(akin_checkpoint **out, const char *path, akin_form form,
+                                    akin_error *err);
+
+/* Whether a folder holds a file of a name that would be looked for. */
+akin_status akin_checkpoint_exists(const char *folder, akin_form form, bool *out, akin_error *err);
+
 void akin_checkpoint_close(akin_checkpoint *checkpoint); /* takes NULL */
 
 /* Path of the file that was opened (the index file for shards). Borrowed. */

@@ -45,8 +45,14 @@ if [ -L /dev/stdout ]; then pass "/dev/stdout is left alone"; else fail "/dev/st
 exits "model info" 0 "$AKIN" model info "$MODEL"
 out_has "model info: family" "family           clip"
 exits "model info --json" 0 "$AKIN" model info --json
-json "model info --json: fields" "$TMP/out" '' 'object 23'
+json "model info --json: fields" "$TMP/out" '' 'object 26'
 json "model info --json: family" "$TMP/out" family clip
+exits "model info, open_clip form" 0 "$AKIN" model info --json tests/golden/open_clip/oc-d
+json "model info, open_clip form: form" "$TMP/out" form open_clip
+json "model info, open_clip form: pooling" "$TMP/out" pooling last
+json "model info, open_clip form: activation" "$TMP/out" activation gelu
+json "model info, open_clip form: tokenizer" "$TMP/out" tokenizer simple
+exits "model info, not of that form" 1 "$AKIN" model info --form hf tests/golden/open_clip/oc-d
 exits "model info, nothing there" 1 "$AKIN" model info "$TMP/none"
 exits "model info, two" 2 "$AKIN" model info a b
 finish

@@ -278,7 +278,9 @@ static void test_interface(void **state)
     assert_null(model);
     options.size = sizeof options;
     options.form = "open_clip";
-    assert_int_equal(akin_model_open(&model, GOLDEN "tiny-a", &options, &err), AKIN_E_UNSUPPORTED);
+    assert_int_equal(akin_model_open(&model, GOLDEN "tiny-a", &options, &err), AKIN_E_NOT_FOUND);
+    options.form = "onnx";
+    assert_int_equal(akin_model_open(&model, GOLDEN "tiny-a", &options, &err), AKIN_E_ARGUMENT);
     options.form = "hf";
     options.parts = AKIN_PART_TEXT;
     ok(akin_model_open(&model, GOLDEN "tiny-a", &options, &err), &err);
@@ -413,7 +415,7 @@ static double config_value(const akin_clip_config *c, const char *key)
     if (strcmp(key, "vision.num_channels") == 0)
         return 3;
     if (strcmp(key, "vision.image_size") == 0)
-        return (double)c->image;
+        return (double)c->image_height;
     if (strcmp(key, "vision.patch_size") == 0)
         return (double)c->patch;
     if (strncmp(key, "text.", 5) == 0)

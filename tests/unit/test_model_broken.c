@@ -266,7 +266,8 @@ static const struct {
 } table[] = {
     { "nothing", nothing, AKIN_OK, "", "" },
     { "no config", no_config, AKIN_E_NOT_FOUND, "", "no config.json in this folder" },
-    { "open_clip", open_clip, AKIN_E_UNSUPPORTED, "", "in open_clip form" },
+    { "open_clip", open_clip, AKIN_E_CONFIG, "/open_clip_config.json",
+      "field 'model_cfg' is missing" },
     { "no weights", no_weights, AKIN_E_NOT_FOUND, "", "model.safetensors" },
     { "no tokenizer", no_tokenizer, AKIN_E_NOT_FOUND, "", "tokenizer.json" },
     { "config cut", config_cut, AKIN_E_FORMAT, "/config.json", "not valid JSON" },
