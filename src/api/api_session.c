@@ -195,8 +195,8 @@ static void warn_damage(const akin_session *session, const akin_error *damage)
 }
 
 /* Decodes and preprocesses one picture. for_model: it must get the size that the model takes, else
- * whatever the folder's preprocessing makes will do. err (never NULL) then is AKIN_OK, and says what
- * the picture lacks. */
+ * whatever the folder's preprocessing makes will do. err (never NULL) then is AKIN_OK, and says
+ * what the picture lacks. */
 static akin_status preprocess_picture(const akin_session *session, const akin_picture_input *input,
                                       bool for_model, float *out, size_t capacity, int *height,
                                       int *width, akin_error *err)

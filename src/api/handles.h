@@ -30,8 +30,8 @@ struct akin_session {
 };
 
 /* The form to read a folder in. asked: "hf" or "open_clip" (another: AKIN_E_ARGUMENT), or NULL:
- * found out. A folder may hold both (the repositories of LAION do): then it is the Hugging Face form
- * if config.json says clip and that form's weights are there. */
+ * found out. A folder may hold both (the repositories of LAION do): then it is the Hugging Face
+ * form if config.json says clip and that form's weights are there. */
 akin_status akin_form_of(akin_form *out, const char *folder, const char *asked, akin_error *err);
 
 /* The caller's options (NULL: none) over the defaults in *own: as many bytes as the caller's header

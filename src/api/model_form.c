@@ -22,16 +22,16 @@ static akin_status says_clip(const char *folder, bool *out, akin_error *err)
 {
     enum { CONFIG_BYTES = 1 << 20 };
     char *path = akin_path_join(folder, "config.json");
-    json_t *root = NULL;
+    akin_json *root = NULL;
     const char *type = NULL;
     if (path == NULL)
         return akin_fail_nomem(err, "path", 0);
     akin_status status = akin_json_read(path, CONFIG_BYTES, &root, NULL);
     *out = status == AKIN_OK &&
-           akin_json_text(root, path, NULL, "model_type", &type, NULL) == AKIN_OK &&
+           akin_json_text_field(root, path, NULL, "model_type", &type, NULL) == AKIN_OK &&
            type != NULL && strcmp(type, "clip") == 0;
     if (status == AKIN_OK)
-        json_decref(root);
+        akin_json_free(root);
     free(path);
     return status == AKIN_E_NOMEM ? akin_fail_nomem(err, "config.json", 0) : AKIN_OK;
 }

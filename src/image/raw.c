@@ -43,8 +43,8 @@ static akin_raw_calls library;
 static bool usable;
 static char reason[256];
 
-/* LibRaw writes the date into the EXIF block that it makes, by way of localtime, whose answer is one
- * for all threads. */
+/* LibRaw writes the date into the EXIF block that it makes, by way of localtime, whose answer is
+ * one for all threads. */
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
 static void open_library(void)

@@ -126,27 +126,25 @@ static const rule simple_tokenizer_fields[] = { { "clean", READ, false, NULL },
 
 #define FIELDS(table) table, sizeof(table) / sizeof *(table)
 
-static bool is_off(const json_t *value, const char *allowed)
+static bool is_off(const akin_json *value, const char *allowed)
 {
-    if (json_is_string(value))
-        return json_string_value(value)[0] == '\0' ||
-               (allowed != NULL && strcmp(json_string_value(value), allowed) == 0);
-    return json_is_null(value) || json_is_false(value) ||
-           (json_is_array(value) && json_array_size(value) == 0);
+    if (akin_json_is_string(value))
+        return akin_json_string(value)[0] == '\0' ||
+               (allowed != NULL && strcmp(akin_json_string(value), allowed) == 0);
+    return akin_json_is_null(value) || akin_json_is_false(value) ||
+           (akin_json_is_array(value) && akin_json_count(value) == 0);
 }
 
 /* Each key of `object` against its table. */
-static akin_status check_fields(const json_t *object, const char *path, const char *where,
+static akin_status check_fields(const akin_json *object, const char *path, const char *where,
                                 const rule *table, size_t count, akin_error *err)
 {
     const char *dot = where != NULL ? "." : "";
-    void *const first = json_object_iter((json_t *)(uintptr_t)object);
     if (where == NULL)
         where = "";
-    for (void *i = first; i != NULL;
-         i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
-        const char *name = json_object_iter_key(i);
-        const json_t *value = json_object_iter_value(i);
+    for (size_t i = 0; i < akin_json_members(object); i++) {
+        const char *name = akin_json_key(object, i);
+        const akin_json *value = akin_json_member(object, i);
         const rule *f = NULL;
         for (size_t j = 0; j < count && f == NULL; j++)
             if (strcmp(table[j].name, name) == 0)
@@ -156,7 +154,7 @@ static akin_status check_fields(const json_t *object, const char *path, const ch
                              "field '%s%s%s' is none that open_clip 3.3.0 knows; it refuses such a "
                              "file, and so does akin",
                              where, dot, name);
-        if (json_is_null(value) && !f->null)
+        if (akin_json_is_null(value) && !f->null)
             return akin_fail(
                 err, AKIN_E_CONFIG, path,
                 "field '%s%s%s' is null; give it a value, or leave it out for the default", where,
@@ -173,12 +171,12 @@ static akin_status check_fields(const json_t *object, const char *path, const ch
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-static akin_status read_size(const json_t *object, const char *path, const char *where,
+static akin_status read_size(const akin_json *object, const char *path, const char *where,
                              const char *field, int64_t min, int64_t max, size_t *io,
                              akin_error *err)
 {
     int64_t n = (int64_t)*io;
-    akin_status status = akin_json_int(object, path, where, field, min, max, &n, err);
+    akin_status status = akin_json_int_field(object, path, where, field, min, max, &n, err);
     *io = (size_t)n;
     return status;
 }
@@ -191,15 +189,15 @@ static akin_status unknown_value(const char *path, const char *where, const char
 }
 
 /* int(width * mlp_ratio), and what act_kwargs and norm_kwargs change. `where` is a literal. */
-static akin_status read_layer(const json_t *object, const char *path, const char *where,
+static akin_status read_layer(const akin_json *object, const char *path, const char *where,
                               bool quick_gelu, akin_tower_config *tower, akin_error *err)
 {
     char name[32];
-    const json_t *kwargs = NULL;
+    const akin_json *kwargs = NULL;
     const char *approximate = "none";
     double ratio = 4.0, eps = 1e-5, scale = 0.0;
     akin_status status;
-    AKIN_TRY(akin_json_number(object, path, where, "mlp_ratio", &ratio, err));
+    AKIN_TRY(akin_json_number_field(object, path, where, "mlp_ratio", &ratio, err));
     const double hidden = (double)tower->width * ratio;
     if (!(hidden >= 1.0 && hidden < (1 << 18) + 1)) {
         status = akin_fail(err, AKIN_E_CONFIG, path,
@@ -209,16 +207,16 @@ static akin_status read_layer(const json_t *object, const char *path, const char
         goto out;
     }
     tower->hidden = (size_t)hidden;
-    AKIN_TRY(akin_json_number(object, path, where, "ls_init_value", &scale, err));
-    tower->layer_scale = json_is_number(json_object_get(object, "ls_init_value"));
+    AKIN_TRY(akin_json_number_field(object, path, where, "ls_init_value", &scale, err));
+    tower->layer_scale = akin_json_is_number(akin_json_get(object, "ls_init_value"));
 
     tower->activation = quick_gelu ? AKIN_ACT_QUICK_GELU : AKIN_ACT_GELU;
-    AKIN_TRY(akin_json_object(object, path, where, "act_kwargs", &kwargs, err));
+    AKIN_TRY(akin_json_object_field(object, path, where, "act_kwargs", &kwargs, err));
     if (kwargs != NULL) {
         snprintf(name, sizeof name, "%s.act_kwargs", where);
         AKIN_TRY(check_fields(kwargs, path, name, FIELDS(act_fields), err));
-        AKIN_TRY(akin_json_text(kwargs, path, name, "approximate", &approximate, err));
-        if (quick_gelu && json_object_size(kwargs) != 0) {
+        AKIN_TRY(akin_json_text_field(kwargs, path, name, "approximate", &approximate, err));
+        if (quick_gelu && akin_json_members(kwargs) != 0) {
             status = akin_fail(err, AKIN_E_CONFIG, path,
                                "field '%s' is for nn.GELU, but quick_gelu is true", name);
             goto out;
@@ -231,11 +229,11 @@ static akin_status read_layer(const json_t *object, const char *path, const char
         }
     }
     kwargs = NULL;
-    AKIN_TRY(akin_json_object(object, path, where, "norm_kwargs", &kwargs, err));
+    AKIN_TRY(akin_json_object_field(object, path, where, "norm_kwargs", &kwargs, err));
     if (kwargs != NULL) {
         snprintf(name, sizeof name, "%s.norm_kwargs", where);
         AKIN_TRY(check_fields(kwargs, path, name, FIELDS(norm_fields), err));
-        AKIN_TRY(akin_json_number(kwargs, path, name, "eps", &eps, err));
+        AKIN_TRY(akin_json_number_field(kwargs, path, name, "eps", &eps, err));
         if (!(eps >= 0.0 && eps <= 1.0)) {
             status = akin_fail(err, AKIN_E_CONFIG, path,
                                "field '%s.eps' must lie between 0 and 1", name);
@@ -248,21 +246,21 @@ out:
 }
 
 /* image_size: an integer, or [height, width]. */
-static akin_status read_image_size(const json_t *object, const char *path, akin_clip_config *out,
+static akin_status read_image_size(const akin_json *object, const char *path, akin_clip_config *out,
                                    akin_error *err)
 {
-    const json_t *value = json_object_get(object, "image_size");
+    const akin_json *value = akin_json_get(object, "image_size");
     size_t side = 224, sides[2];
-    if (!json_is_array(value)) {
+    if (!akin_json_is_array(value)) {
         akin_status status =
             read_size(object, path, "vision_cfg", "image_size", 1, 4096, &side, err);
         out->image_height = out->image_width = side;
         return status;
     }
     for (size_t i = 0; i < 2; i++) {
-        const json_t *item = json_array_get(value, i);
-        const json_int_t n = json_integer_value(item); /* 0 for what is no integer */
-        if (json_array_size(value) != 2 || n < 1 || n > 4096)
+        const akin_json *item = akin_json_at(value, i);
+        const int64_t n = akin_json_integer(item); /* 0 for what is no integer */
+        if (akin_json_count(value) != 2 || n < 1 || n > 4096)
             return akin_fail(err, AKIN_E_CONFIG, path,
                              "field 'vision_cfg.image_size' must be an integer or [height, width], "
                              "each from 1 to 4096");
@@ -273,7 +271,7 @@ static akin_status read_image_size(const json_t *object, const char *path, akin_
     return AKIN_OK;
 }
 
-static akin_status read_vit(const json_t *object, const char *path, bool quick_gelu,
+static akin_status read_vit(const akin_json *object, const char *path, bool quick_gelu,
                             akin_clip_config *out, akin_error *err)
 {
     akin_tower_config *tower = &out->vision;
@@ -296,7 +294,7 @@ static akin_status read_vit(const json_t *object, const char *path, bool quick_g
     out->patch = 16;
     const size_t least = out->image_height < out->image_width ? out->image_height
                                                               : out->image_width;
-    if (json_is_null(json_object_get(object, "patch_size"))) {
+    if (akin_json_is_null(akin_json_get(object, "patch_size"))) {
         status = akin_fail(err, AKIN_E_CONFIG, path,
                            "field 'vision_cfg.patch_size' is null, which is for ResNets alone");
         goto out;
@@ -305,17 +303,17 @@ static akin_status read_vit(const json_t *object, const char *path, bool quick_g
                        err));
     out->grid_height = out->image_height / out->patch;
     out->grid_width = out->image_width / out->patch;
-    AKIN_TRY(akin_json_bool(object, path, "vision_cfg", "no_ln_pre", &out->no_pre_norm, err));
-    AKIN_TRY(akin_json_bool(object, path, "vision_cfg", "final_ln_after_pool", &out->norm_last,
-                            err));
-    AKIN_TRY(akin_json_text(object, path, "vision_cfg", "pool_type", &pool, err));
+    AKIN_TRY(akin_json_bool_field(object, path, "vision_cfg", "no_ln_pre", &out->no_pre_norm, err));
+    AKIN_TRY(akin_json_bool_field(object, path, "vision_cfg", "final_ln_after_pool",
+                                  &out->norm_last, err));
+    AKIN_TRY(akin_json_text_field(object, path, "vision_cfg", "pool_type", &pool, err));
     out->average = strcmp(pool, "avg") == 0;
     if (!out->average && strcmp(pool, "tok") != 0) {
         status = unknown_value(path, "vision_cfg", "pool_type", pool, "tok and avg", err);
         goto out;
     }
     /* Either way the table is a tensor of the file. */
-    AKIN_TRY(akin_json_text(object, path, "vision_cfg", "pos_embed_type", &positions, err));
+    AKIN_TRY(akin_json_text_field(object, path, "vision_cfg", "pos_embed_type", &positions, err));
     if (strcmp(positions, "learnable") != 0 && strcmp(positions, "sin_cos_2d") != 0)
         status = unknown_value(path, "vision_cfg", "pos_embed_type", positions,
                                "learnable and sin_cos_2d", err);
@@ -323,7 +321,7 @@ out:
     return status;
 }
 
-static akin_status read_resnet(const json_t *object, const char *path, const json_t *layers,
+static akin_status read_resnet(const akin_json *object, const char *path, const akin_json *layers,
                                akin_clip_config *out, akin_error *err)
 {
     akin_resnet_config *tower = &out->tower;
@@ -333,8 +331,8 @@ static akin_status read_resnet(const json_t *object, const char *path, const jso
     *tower = (akin_resnet_config){ .width = 768, .image = out->image_height,
                                    .dimensions = out->dimensions };
     for (size_t i = 0; i < 4; i++) {
-        const json_int_t n = json_integer_value(json_array_get(layers, i));
-        if (json_array_size(layers) != 4 || n < 1 || n > 1000) {
+        const int64_t n = akin_json_integer(akin_json_at(layers, i));
+        if (akin_json_count(layers) != 4 || n < 1 || n > 1000) {
             status = akin_fail(err, AKIN_E_CONFIG, path,
                                "field 'vision_cfg.layers' must be an integer (a vision "
                                "transformer) or four, each from 1 to 1000 (a ResNet)");
@@ -352,7 +350,7 @@ static akin_status read_resnet(const json_t *object, const char *path, const jso
                            head_width, tower->width * 32, tower->heads);
         goto out;
     }
-    if (json_is_array(json_object_get(object, "image_size"))) {
+    if (akin_json_is_array(akin_json_get(object, "image_size"))) {
         status = akin_fail(err, AKIN_E_CONFIG, path,
                            "field 'vision_cfg.image_size' of a ResNet must be an integer");
         goto out;
@@ -368,7 +366,7 @@ out:
     return status;
 }
 
-static akin_status read_tokenizer(const json_t *object, const char *path, akin_clip_config *out,
+static akin_status read_tokenizer(const akin_json *object, const char *path, akin_clip_config *out,
                                   akin_error *err)
 {
     static const char where[] = "text_cfg.tokenizer_kwargs";
@@ -379,18 +377,18 @@ static akin_status read_tokenizer(const json_t *object, const char *path, akin_c
                    { "whitespace", AKIN_CLEAN_WHITESPACE },
                    { "canonicalize", AKIN_CLEAN_CANONICALIZE } };
     const char *name = "", *clean;
-    const json_t *kwargs = NULL;
+    const akin_json *kwargs = NULL;
     akin_status status;
-    AKIN_TRY(akin_json_text(object, path, "text_cfg", "hf_tokenizer_name", &name, err));
-    AKIN_TRY(akin_json_object(object, path, "text_cfg", "tokenizer_kwargs", &kwargs, err));
+    AKIN_TRY(akin_json_text_field(object, path, "text_cfg", "hf_tokenizer_name", &name, err));
+    AKIN_TRY(akin_json_object_field(object, path, "text_cfg", "tokenizer_kwargs", &kwargs, err));
     out->hf_tokenizer = name[0] != '\0';
     clean = out->hf_tokenizer ? "whitespace" : "lower";
     if (kwargs != NULL && out->hf_tokenizer)
         AKIN_TRY(check_fields(kwargs, path, where, FIELDS(hf_tokenizer_fields), err));
     else if (kwargs != NULL)
         AKIN_TRY(check_fields(kwargs, path, where, FIELDS(simple_tokenizer_fields), err));
-    AKIN_TRY(akin_json_text(kwargs, path, where, "clean", &clean, err));
-    AKIN_TRY(akin_json_bool(kwargs, path, where, "strip_sep_token", &out->strip_sep, err));
+    AKIN_TRY(akin_json_text_field(kwargs, path, where, "clean", &clean, err));
+    AKIN_TRY(akin_json_bool_field(kwargs, path, where, "strip_sep_token", &out->strip_sep, err));
     for (size_t i = 0; i < sizeof cleans / sizeof *cleans; i++)
         if (strcmp(clean, cleans[i].name) == 0) {
             out->clean = cleans[i].clean;
@@ -401,7 +399,7 @@ out:
     return status;
 }
 
-static akin_status read_text(const json_t *object, const char *path, bool quick_gelu,
+static akin_status read_text(const akin_json *object, const char *path, bool quick_gelu,
                              akin_clip_config *out, akin_error *err)
 {
     static const struct {
@@ -428,11 +426,14 @@ static akin_status read_text(const json_t *object, const char *path, bool quick_
     AKIN_TRY(read_size(object, path, "text_cfg", "context_length", 2, 1 << 16, &out->text_tokens,
                        err));
     AKIN_TRY(read_size(object, path, "text_cfg", "vocab_size", 1, 1 << 24, &out->vocabulary, err));
-    AKIN_TRY(akin_json_int(object, path, "text_cfg", "eos_id", INT32_MIN, INT32_MAX, &eos, err));
+    AKIN_TRY(
+        akin_json_int_field(object, path, "text_cfg", "eos_id", INT32_MIN, INT32_MAX, &eos, err));
     out->eos = (int32_t)eos;
-    AKIN_TRY(akin_json_bool(object, path, "text_cfg", "no_causal_mask", &out->bidirectional, err));
-    AKIN_TRY(akin_json_bool(object, path, "text_cfg", "proj_bias", &out->projection_bias, err));
-    AKIN_TRY(akin_json_text(object, path, "text_cfg", "pool_type", &pool, err));
+    AKIN_TRY(
+        akin_json_bool_field(object, path, "text_cfg", "no_causal_mask", &out->bidirectional, err));
+    AKIN_TRY(
+        akin_json_bool_field(object, path, "text_cfg", "proj_bias", &out->projection_bias, err));
+    AKIN_TRY(akin_json_text_field(object, path, "text_cfg", "pool_type", &pool, err));
     size_t i = 0;
     while (i < POOLS && strcmp(pool, pools[i].name) != 0)
         i++;
@@ -442,7 +443,7 @@ static akin_status read_text(const json_t *object, const char *path, bool quick_
         goto out;
     }
     out->pooling = pools[i].pooling;
-    AKIN_TRY(akin_json_text(object, path, "text_cfg", "proj_type", &projection, err));
+    AKIN_TRY(akin_json_text_field(object, path, "text_cfg", "proj_type", &projection, err));
     out->no_projection = strcmp(projection, "none") == 0;
     if (!out->no_projection && strcmp(projection, "linear") != 0) {
         status = unknown_value(path, "text_cfg", "proj_type", projection, "linear and none", err);
@@ -460,9 +461,10 @@ out:
     return status;
 }
 
-static akin_status need(const json_t *object, const char *path, const char *field, akin_error *err)
+static akin_status need(const akin_json *object, const char *path, const char *field,
+                        akin_error *err)
 {
-    if (json_object_get(object, field) != NULL)
+    if (akin_json_get(object, field) != NULL)
         return AKIN_OK;
     return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' is missing", field);
 }
@@ -474,8 +476,8 @@ akin_status akin_open_clip_config_read(akin_clip_config *out, const char *folder
     char *path = akin_path_join(folder, CONFIG_NAME);
     if (path == NULL)
         return akin_fail_nomem(err, "path", 0);
-    json_t *root;
-    const json_t *model = NULL, *vision = NULL, *text = NULL;
+    akin_json *root;
+    const akin_json *model = NULL, *vision = NULL, *text = NULL;
     bool quick_gelu = false;
     double bias = 0.0;
     akin_status status = akin_json_read(path, CONFIG_BYTES, &root, err);
@@ -484,31 +486,31 @@ akin_status akin_open_clip_config_read(akin_clip_config *out, const char *folder
         return status;
     }
     AKIN_TRY(need(root, path, "model_cfg", err));
-    AKIN_TRY(akin_json_object(root, path, NULL, "model_cfg", &model, err));
+    AKIN_TRY(akin_json_object_field(root, path, NULL, "model_cfg", &model, err));
     AKIN_TRY(check_fields(model, path, NULL, FIELDS(top_fields), err));
     AKIN_TRY(need(model, path, "embed_dim", err));
     AKIN_TRY(need(model, path, "vision_cfg", err));
     AKIN_TRY(need(model, path, "text_cfg", err));
-    AKIN_TRY(akin_json_object(model, path, NULL, "vision_cfg", &vision, err));
-    AKIN_TRY(akin_json_object(model, path, NULL, "text_cfg", &text, err));
+    AKIN_TRY(akin_json_object_field(model, path, NULL, "vision_cfg", &vision, err));
+    AKIN_TRY(akin_json_object_field(model, path, NULL, "text_cfg", &text, err));
     AKIN_TRY(check_fields(vision, path, "vision_cfg", FIELDS(vision_fields), err));
     AKIN_TRY(check_fields(text, path, "text_cfg", FIELDS(text_fields), err));
 
     AKIN_TRY(read_size(model, path, NULL, "embed_dim", 1, 1 << 16, &out->dimensions, err));
-    AKIN_TRY(akin_json_bool(model, path, NULL, "quick_gelu", &quick_gelu, err));
-    AKIN_TRY(akin_json_bool(model, path, NULL, "custom_text", &out->custom_text, err));
-    AKIN_TRY(akin_json_number(model, path, NULL, "init_logit_bias", &bias, err));
-    out->logit_bias = json_is_number(json_object_get(model, "init_logit_bias"));
+    AKIN_TRY(akin_json_bool_field(model, path, NULL, "quick_gelu", &quick_gelu, err));
+    AKIN_TRY(akin_json_bool_field(model, path, NULL, "custom_text", &out->custom_text, err));
+    AKIN_TRY(akin_json_number_field(model, path, NULL, "init_logit_bias", &bias, err));
+    out->logit_bias = akin_json_is_number(akin_json_get(model, "init_logit_bias"));
 
     AKIN_TRY(read_image_size(vision, path, out, err));
-    const json_t *layers = json_object_get(vision, "layers");
-    if (json_is_array(layers))
+    const akin_json *layers = akin_json_get(vision, "layers");
+    if (akin_json_is_array(layers))
         AKIN_TRY(read_resnet(vision, path, layers, out, err));
     else
         AKIN_TRY(read_vit(vision, path, quick_gelu, out, err));
     AKIN_TRY(read_text(text, path, quick_gelu, out, err));
 out:
-    json_decref(root);
+    akin_json_free(root);
     free(path);
     return status;
 }

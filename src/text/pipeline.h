@@ -77,11 +77,11 @@ void akin_pipeline_free(akin_pipeline *p); /* takes NULL */
 
 /* pipeline_load.c: the parts of a tokenizer.json into a zeroed pipeline. AKIN_E_UNSUPPORTED names
  * the component and its field, AKIN_E_TOKENIZER what is no such part at all; the caller frees. */
-akin_status akin_pipeline_read_normalizer(akin_pipeline *p, const json_t *part, const char *path,
+akin_status akin_pipeline_read_normalizer(akin_pipeline *p, const akin_json *part, const char *path,
                                           akin_error *err);
-akin_status akin_pipeline_read_pre_tokenizer(akin_pipeline *p, const json_t *part,
+akin_status akin_pipeline_read_pre_tokenizer(akin_pipeline *p, const akin_json *part,
                                              const char *path, akin_error *err);
-akin_status akin_pipeline_read_template(akin_pipeline *p, const json_t *part, const char *path,
+akin_status akin_pipeline_read_template(akin_pipeline *p, const akin_json *part, const char *path,
                                         akin_error *err);
 
 /* Appends the normalised text, UTF-8 in and out: AKIN_E_LIMIT past 8 times its size and 4,096.

@@ -31,29 +31,29 @@ static akin_status unsupported(const struct place *at, const char *type)
 }
 
 /* The "type" of a part, which must be an object that has one. */
-static akin_status type_of(const struct place *at, const json_t *part, const char **type)
+static akin_status type_of(const struct place *at, const akin_json *part, const char **type)
 {
-    *type = json_string_value(json_object_get(part, "type"));
+    *type = akin_json_string(akin_json_get(part, "type"));
     if (*type == NULL)
         return malformed(at, "type", "is missing");
     return AKIN_OK;
 }
 
-static akin_status required_bool(const struct place *at, const json_t *part, const char *field,
+static akin_status required_bool(const struct place *at, const akin_json *part, const char *field,
                                  bool *out)
 {
-    const json_t *value = json_object_get(part, field);
-    if (!json_is_boolean(value))
+    const akin_json *value = akin_json_get(part, field);
+    if (!akin_json_is_bool(value))
         return malformed(at, field, "must be true or false");
-    *out = json_is_true(value);
+    *out = akin_json_is_true(value);
     return AKIN_OK;
 }
 
 /* A string of at most AKIN_LITERAL_MAX bytes, copied. */
-static akin_status copy_text(const struct place *at, const json_t *part, const char *field,
+static akin_status copy_text(const struct place *at, const akin_json *part, const char *field,
                              bool empty_too, char **out)
 {
-    const char *text = json_string_value(json_object_get(part, field));
+    const char *text = akin_json_string(akin_json_get(part, field));
     if (text == NULL)
         return malformed(at, field, "must be a string");
     if (*text == '\0' && !empty_too)
@@ -65,21 +65,21 @@ static akin_status copy_text(const struct place *at, const json_t *part, const c
 }
 
 /* Calls `read` for each part of the Sequence `list`. */
-typedef akin_status part_reader(struct place *at, const json_t *part);
+typedef akin_status part_reader(struct place *at, const akin_json *part);
 
-static akin_status read_sequence(struct place *at, const json_t *part, const char *field,
+static akin_status read_sequence(struct place *at, const akin_json *part, const char *field,
                                  part_reader *read)
 {
-    const json_t *list = json_object_get(part, field);
+    const akin_json *list = akin_json_get(part, field);
     size_t end = strlen(at->where);
-    if (!json_is_array(list))
+    if (!akin_json_is_array(list))
         return malformed(at, field, "must be an array");
     if (at->depth == DEPTH_MAX)
         return malformed(at, field, "lies in too many Sequences; the limit is 8");
     at->depth++;
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; i < akin_json_count(list); i++) {
         snprintf(at->where + end, sizeof at->where - end, ".%s[%zu]", field, i);
-        akin_status status = read(at, json_array_get(list, i));
+        akin_status status = read(at, akin_json_at(list, i));
         if (status != AKIN_OK)
             return status;
     }
@@ -99,19 +99,19 @@ static akin_status next_normalize(struct place *at, akin_normalize_step **out)
     return AKIN_OK;
 }
 
-static akin_status read_replace(struct place *at, const json_t *part, akin_normalize_step *step)
+static akin_status read_replace(struct place *at, const akin_json *part, akin_normalize_step *step)
 {
     /* What is found in published files, and means one of two things. */
     static const struct { const char *regex; size_t least; bool blank, single; } runs[] = {
         { "\\s+", 1, false, false }, { "\\s", 1, false, true },   { "\\s{2,}", 2, false, false },
         { " +", 1, true, false },    { " {2,}", 2, true, false }, { "[ ]+", 1, true, false },
     };
-    const json_t *pattern = json_object_get(part, "pattern");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex"));
+    const akin_json *pattern = akin_json_get(part, "pattern");
+    const char *regex = akin_json_string(akin_json_get(pattern, "Regex"));
     akin_status status = copy_text(at, part, "content", true, &step->put);
     if (status != AKIN_OK)
         return status;
-    if (json_object_get(pattern, "String") != NULL) {
+    if (akin_json_get(pattern, "String") != NULL) {
         step->kind = AKIN_NORMALIZE_LITERAL;
         return copy_text(at, pattern, "String", false, &step->find);
     }
@@ -131,7 +131,7 @@ static akin_status read_replace(struct place *at, const json_t *part, akin_norma
                      at->where, regex);
 }
 
-static akin_status read_normalizer(struct place *at, const json_t *part)
+static akin_status read_normalizer(struct place *at, const akin_json *part)
 {
     akin_status status;
     akin_normalize_step *step = NULL;
@@ -162,12 +162,12 @@ out:
     return status;
 }
 
-akin_status akin_pipeline_read_normalizer(akin_pipeline *p, const json_t *part, const char *path,
+akin_status akin_pipeline_read_normalizer(akin_pipeline *p, const akin_json *part, const char *path,
                                           akin_error *err)
 {
     struct place at = { .p = p, .path = path, .err = err, .room = "normalizer",
                         .where = "normalizer" };
-    return part == NULL || json_is_null(part) ? AKIN_OK : read_normalizer(&at, part);
+    return part == NULL || akin_json_is_null(part) ? AKIN_OK : read_normalizer(&at, part);
 }
 
 /* ---- pre-tokenizers */
@@ -197,11 +197,11 @@ static const struct { const char *regex; akin_pattern pattern; } known_patterns[
     { "\\s+", AKIN_PATTERN_SPACES },
 };
 
-static akin_status read_behavior(struct place *at, const json_t *part, akin_split_step *step)
+static akin_status read_behavior(struct place *at, const akin_json *part, akin_split_step *step)
 {
     static const char *const names[] = { "Isolated", "Removed", "MergedWithPrevious",
                                          "MergedWithNext", "Contiguous" };
-    const char *name = json_string_value(json_object_get(part, "behavior"));
+    const char *name = akin_json_string(akin_json_get(part, "behavior"));
     for (int i = 0; name != NULL && i < 5; i++) {
         if (strcmp(name, names[i]) == 0) {
             step->behavior = AKIN_SPLIT_ISOLATED + i;
@@ -211,14 +211,14 @@ static akin_status read_behavior(struct place *at, const json_t *part, akin_spli
     return malformed(at, "behavior", "is none that there is");
 }
 
-static akin_status read_split(struct place *at, const json_t *part, akin_split_step *step)
+static akin_status read_split(struct place *at, const akin_json *part, akin_split_step *step)
 {
     akin_status status;
-    const json_t *pattern = json_object_get(part, "pattern");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex"));
+    const akin_json *pattern = akin_json_get(part, "pattern");
+    const char *regex = akin_json_string(akin_json_get(pattern, "Regex"));
     AKIN_TRY(read_behavior(at, part, step));
     AKIN_TRY(required_bool(at, part, "invert", &step->invert));
-    if (json_object_get(pattern, "String") != NULL) {
+    if (akin_json_get(pattern, "String") != NULL) {
         step->pattern = AKIN_PATTERN_LITERAL;
         AKIN_TRY(copy_text(at, pattern, "String", false, &step->literal));
         step->literal_size = strlen(step->literal);
@@ -240,7 +240,7 @@ out:
     return status;
 }
 
-static akin_status read_pre_tokenizer(struct place *at, const json_t *part)
+static akin_status read_pre_tokenizer(struct place *at, const akin_json *part)
 {
     akin_status status;
     const char *type;
@@ -273,7 +273,7 @@ static akin_status read_pre_tokenizer(struct place *at, const json_t *part)
     } else {
         bool regex = true;
         AKIN_TRY(required_bool(at, part, "add_prefix_space", &step->prefix_space));
-        if (json_object_get(part, "use_regex") != NULL)
+        if (akin_json_get(part, "use_regex") != NULL)
             AKIN_TRY(required_bool(at, part, "use_regex", &regex));
         step->pattern = regex ? AKIN_PATTERN_GPT2 : AKIN_PATTERN_NONE;
         p->byte_level = true;
@@ -282,12 +282,12 @@ out:
     return status;
 }
 
-akin_status akin_pipeline_read_pre_tokenizer(akin_pipeline *p, const json_t *part,
+akin_status akin_pipeline_read_pre_tokenizer(akin_pipeline *p, const akin_json *part,
                                              const char *path, akin_error *err)
 {
     struct place at = { .p = p, .path = path, .err = err, .room = "pre_tokenizer",
                         .where = "pre_tokenizer" };
-    if (part != NULL && !json_is_null(part)) {
+    if (part != NULL && !akin_json_is_null(part)) {
         akin_status status = read_pre_tokenizer(&at, part);
         if (status != AKIN_OK)
             return status;
@@ -327,10 +327,10 @@ out:
     return status;
 }
 
-static bool read_id(const json_t *value, int32_t *out)
+static bool read_id(const akin_json *value, int32_t *out)
 {
-    double number = json_number_value(value);
-    if (!json_is_number(value) || !(number >= 0 && number <= INT32_MAX) ||
+    double number = akin_json_double(value);
+    if (!akin_json_is_number(value) || !(number >= 0 && number <= INT32_MAX) ||
         number != (double)(int32_t)number)
         return false;
     *out = (int32_t)number;
@@ -338,46 +338,47 @@ static bool read_id(const json_t *value, int32_t *out)
 }
 
 /* ["</s>", 2] */
-static akin_status read_pair(struct place *at, const json_t *part, const char *field, int32_t *id)
+static akin_status read_pair(struct place *at, const akin_json *part, const char *field,
+                             int32_t *id)
 {
-    const json_t *pair = json_object_get(part, field);
-    if (json_array_size(pair) != 2 || !json_is_string(json_array_get(pair, 0)) ||
-        !read_id(json_array_get(pair, 1), id))
+    const akin_json *pair = akin_json_get(part, field);
+    if (akin_json_count(pair) != 2 || !akin_json_is_string(akin_json_at(pair, 0)) ||
+        !read_id(akin_json_at(pair, 1), id))
         return malformed(at, field, "must be a token and its id");
     return AKIN_OK;
 }
 
 /* {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}, ...],
  *  "special_tokens": {"<s>": {"ids": [0], ...}, ...}} */
-static akin_status read_template(struct place *at, const json_t *part)
+static akin_status read_template(struct place *at, const akin_json *part)
 {
     akin_status status;
     int32_t ids[2][AKIN_TEMPLATE_MAX];
     size_t counts[2] = { 0, 0 };
     int side = 0; /* 1: behind the text */
-    const json_t *single = json_object_get(part, "single");
-    if (!json_is_array(single))
+    const akin_json *single = akin_json_get(part, "single");
+    if (!akin_json_is_array(single))
         return malformed(at, "single", "must be an array");
-    for (size_t i = 0; i < json_array_size(single); i++) {
-        const json_t *piece = json_array_get(single, i);
-        const json_t *special = json_object_get(piece, "SpecialToken");
+    for (size_t i = 0; i < akin_json_count(single); i++) {
+        const akin_json *piece = akin_json_at(single, i);
+        const akin_json *special = akin_json_get(piece, "SpecialToken");
         const char *sequence =
-            json_string_value(json_object_get(json_object_get(piece, "Sequence"), "id"));
-        const char *name = json_string_value(json_object_get(special, "id"));
+            akin_json_string(akin_json_get(akin_json_get(piece, "Sequence"), "id"));
+        const char *name = akin_json_string(akin_json_get(special, "id"));
         if (sequence != NULL && strcmp(sequence, "A") == 0 && side == 0) {
             side = 1;
             continue;
         }
         if (name == NULL)
             return malformed(at, "single", "must be special tokens around one sequence A");
-        const json_t *list = json_object_get(
-            json_object_get(json_object_get(part, "special_tokens"), name), "ids");
-        if (json_array_size(list) == 0)
+        const akin_json *list =
+            akin_json_get(akin_json_get(akin_json_get(part, "special_tokens"), name), "ids");
+        if (akin_json_count(list) == 0)
             return akin_fail(at->err, AKIN_E_TOKENIZER, at->path,
                              "field '%s.special_tokens' has no ids of '%.60s'", at->where, name);
-        for (size_t k = 0; k < json_array_size(list); k++) {
+        for (size_t k = 0; k < akin_json_count(list); k++) {
             int32_t id;
-            if (!read_id(json_array_get(list, k), &id))
+            if (!read_id(akin_json_at(list, k), &id))
                 return akin_fail(at->err, AKIN_E_TOKENIZER, at->path,
                                  "field '%s.special_tokens': id %zu of '%.60s' is none", at->where,
                                  k, name);
@@ -391,7 +392,7 @@ out:
     return status;
 }
 
-static akin_status read_processor(struct place *at, const json_t *part)
+static akin_status read_processor(struct place *at, const akin_json *part)
 {
     akin_status status;
     const char *type;
@@ -412,10 +413,10 @@ out:
     return status;
 }
 
-akin_status akin_pipeline_read_template(akin_pipeline *p, const json_t *part, const char *path,
+akin_status akin_pipeline_read_template(akin_pipeline *p, const akin_json *part, const char *path,
                                         akin_error *err)
 {
     struct place at = { .p = p, .path = path, .err = err, .room = "post_processor",
                         .where = "post_processor" };
-    return part == NULL || json_is_null(part) ? AKIN_OK : read_processor(&at, part);
+    return part == NULL || akin_json_is_null(part) ? AKIN_OK : read_processor(&at, part);
 }

@@ -23,23 +23,24 @@ static akin_status list_add(struct akin_token_list *list, const struct akin_name
 }
 
 /* A token from a string (special) or from an object {"content": ..., flags}. */
-static akin_status read_token(akin_loader *l, const json_t *json, const char *path,
+static akin_status read_token(akin_loader *l, const akin_json *json, const char *path,
                               const char *where, struct akin_named *out)
 {
     akin_status status = AKIN_OK;
     *out = (struct akin_named){ .key = where, .normalized = -1 };
-    const char *content = json_string_value(json);
+    const char *content = akin_json_string(json);
     if (content != NULL) {
         out->is_string = true;
         out->token.special = true;
     } else {
         bool normalized = false;
-        AKIN_TRY(akin_json_text(json, path, where, "content", &content, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "special", &out->token.special, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "single_word", &out->token.single_word, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "lstrip", &out->token.lstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "rstrip", &out->token.rstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "normalized", &normalized, l->err));
+        AKIN_TRY(akin_json_text_field(json, path, where, "content", &content, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "special", &out->token.special, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "single_word", &out->token.single_word,
+                                      l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "lstrip", &out->token.lstrip, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "rstrip", &out->token.rstrip, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "normalized", &normalized, l->err));
         if (!akin_field_absent(json, "normalized"))
             out->normalized = normalized;
     }
@@ -87,11 +88,11 @@ static akin_status list_with_id(akin_loader *l, struct akin_named *token, int64_
     return list_add(&l->listed, token, l->err);
 }
 
-static akin_status id_value(akin_loader *l, const json_t *json, const char *path,
+static akin_status id_value(akin_loader *l, const akin_json *json, const char *path,
                             const char *content, int64_t *out)
 {
-    double value = json_number_value(json);
-    if (!json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
+    double value = akin_json_double(json);
+    if (!akin_json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
         value != (double)(int64_t)value)
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                          "the id of added token '%.60s' must be an integer between 0 and %d",
@@ -101,15 +102,17 @@ static akin_status id_value(akin_loader *l, const json_t *json, const char *path
 }
 
 /* added_tokens_decoder of tokenizer_config.json: {"49406": {"content": ...}, ...}. */
-static akin_status list_decoder(akin_loader *l, const json_t *decoder)
+static akin_status list_decoder(akin_loader *l, const akin_json *decoder)
 {
     akin_status status = AKIN_OK;
     const char *path = l->config_path;
-    if (!json_is_object(decoder))
+    if (!akin_json_is_object(decoder))
         return akin_loader_refuse(l, path, "field 'added_tokens_decoder' must be an object");
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)decoder, key, value) {
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(decoder); member++) {
+        key = akin_json_key(decoder, member);
+        value = akin_json_member(decoder, member);
         char *end;
         struct akin_named token;
         long long id = strtoll(key, &end, 10);
@@ -117,7 +120,7 @@ static akin_status list_decoder(akin_loader *l, const json_t *decoder)
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field 'added_tokens_decoder': '%.60s' is no id between 0 and %d", key,
                              AKIN_VOCABULARY_MAX - 1);
-        if (!json_is_object(value))
+        if (!akin_json_is_object(value))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field 'added_tokens_decoder.%s' must be an object", key);
         AKIN_TRY(read_token(l, value, path, "added_tokens_decoder", &token));
@@ -133,8 +136,10 @@ static akin_status list_added_json(akin_loader *l)
 {
     akin_status status = AKIN_OK;
     const char *content;
-    json_t *value;
-    json_object_foreach(l->added, content, value) {
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(l->added); member++) {
+        content = akin_json_key(l->added, member);
+        value = akin_json_member(l->added, member);
         int64_t id = 0;
         struct akin_named token = { .key = "added_tokens.json", .normalized = -1,
                                .token = { .content = content, .size = strlen(content) } };
@@ -168,19 +173,19 @@ static akin_status add_in_file(akin_loader *l, struct akin_named *token)
 static akin_status list_tokenizer_json(akin_loader *l, bool listed)
 {
     akin_status status = AKIN_OK;
-    const json_t *array = json_object_get(l->tokenizer, "added_tokens");
-    if (!json_is_array(array))
+    const akin_json *array = akin_json_get(l->tokenizer, "added_tokens");
+    if (!akin_json_is_array(array))
         return akin_loader_refuse(l, l->tokenizer_path, "field 'added_tokens' must be an array");
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i);
+    for (size_t i = 0; i < akin_json_count(array); i++) {
+        const akin_json *item = akin_json_at(array, i);
         struct akin_named token;
         int64_t id = 0;
-        if (!json_is_object(item))
+        if (!akin_json_is_object(item))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "added_tokens[%zu] must be an object", i);
         AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
         AKIN_TRY(
-            id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
+            id_value(l, akin_json_get(item, "id"), l->tokenizer_path, token.token.content, &id));
         if (l->class == AKIN_CLASS_FILE)
             AKIN_TRY(add_in_file(l, &token));
         if (listed)
@@ -197,7 +202,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Sets (or adds) a named token. */
-static akin_status set_named(akin_loader *l, const char *key, const json_t *value,
+static akin_status set_named(akin_loader *l, const char *key, const akin_json *value,
                              const char *path, bool special)
 {
     struct akin_named token;
@@ -218,15 +223,17 @@ static akin_status set_named(akin_loader *l, const char *key, const json_t *valu
 
 /* The named tokens of one file. In tokenizer_config.json an object is a token only when it says
  * "__type": "AddedToken". */
-static akin_status read_named(akin_loader *l, const json_t *file, const char *path, bool is_map)
+static akin_status read_named(akin_loader *l, const akin_json *file, const char *path, bool is_map)
 {
     akin_status status = AKIN_OK;
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)file, key, value) {
-        if (!ends_with(key, "_token") || json_is_boolean(value))
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(file); member++) {
+        key = akin_json_key(file, member);
+        value = akin_json_member(file, member);
+        if (!ends_with(key, "_token") || akin_json_is_bool(value))
             continue;
-        if (json_is_null(value)) {
+        if (akin_json_is_null(value)) {
             static const char *const needed[] = { "bos_token", "eos_token", "unk_token" };
             for (size_t i = 0; i < 3 && l->class == AKIN_CLASS_CLIP; i++)
                 if (strcmp(key, needed[i]) == 0)
@@ -237,8 +244,9 @@ static akin_status read_named(akin_loader *l, const json_t *file, const char *pa
                     l->named.items[i].token.size = 0;
             continue;
         }
-        if (!json_is_string(value) &&
-            !(json_is_object(value) && (is_map || akin_text_is(value, "__type", "AddedToken"))))
+        if (!akin_json_is_string(value) &&
+            !(akin_json_is_object(value) &&
+              (is_map || akin_text_is(value, "__type", "AddedToken"))))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field '%s' is neither a string nor an AddedToken", key);
         AKIN_TRY(set_named(l, key, value, path, is_map));
@@ -248,14 +256,14 @@ out:
 }
 
 /* A list of further special tokens, or a dictionary of named ones. */
-static akin_status read_extra(akin_loader *l, const json_t *extra, const char *path, bool is_map)
+static akin_status read_extra(akin_loader *l, const akin_json *extra, const char *path, bool is_map)
 {
     akin_status status = AKIN_OK;
-    for (size_t i = 0; i < json_array_size(extra); i++) {
-        const json_t *item = json_array_get(extra, i);
+    for (size_t i = 0; i < akin_json_count(extra); i++) {
+        const akin_json *item = akin_json_at(extra, i);
         struct akin_named token;
-        if (!json_is_string(item) &&
-            !(json_is_object(item) && (is_map || akin_text_is(item, "__type", "AddedToken"))))
+        if (!akin_json_is_string(item) &&
+            !(akin_json_is_object(item) && (is_map || akin_text_is(item, "__type", "AddedToken"))))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "special token %zu of the list is neither a string nor an AddedToken",
                              i);
@@ -264,9 +272,11 @@ static akin_status read_extra(akin_loader *l, const json_t *extra, const char *p
         AKIN_TRY(list_add(&l->extra, &token, l->err));
     }
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)extra, key, value) {
-        if (!json_is_string(value))
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(extra); member++) {
+        key = akin_json_key(extra, member);
+        value = akin_json_member(extra, member);
+        if (!akin_json_is_string(value))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "special token '%.60s' is not a string", key);
         AKIN_TRY(set_named(l, key, value, path, false));
@@ -276,10 +286,10 @@ out:
 }
 
 /* A field that is there and neither null nor empty. */
-static const json_t *extra_field(const json_t *file, const char *field)
+static const akin_json *extra_field(const akin_json *file, const char *field)
 {
-    const json_t *value = json_object_get(file, field);
-    return json_array_size(value) != 0 || json_object_size(value) != 0 ? value : NULL;
+    const akin_json *value = akin_json_get(file, field);
+    return akin_json_count(value) != 0 || akin_json_members(value) != 0 ? value : NULL;
 }
 
 /* bos, eos, unk, sep, pad, cls, mask when no file names them. */
@@ -309,19 +319,19 @@ akin_status akin_loader_read_special(akin_loader *l)
         token.token.size = strlen(token.token.content);
         AKIN_TRY(list_add(&l->named, &token, l->err));
     }
-    const json_t *padding = json_object_get(l->tokenizer, "padding");
-    const json_t *pad = json_object_get(padding, "pad_token");
-    if (l->class == AKIN_CLASS_FILE && json_is_string(pad))
+    const akin_json *padding = akin_json_get(l->tokenizer, "padding");
+    const akin_json *pad = akin_json_get(padding, "pad_token");
+    if (l->class == AKIN_CLASS_FILE && akin_json_is_string(pad))
         AKIN_TRY(set_named(l, "pad_token", pad, l->tokenizer_path, false));
     AKIN_TRY(read_named(l, l->config, l->config_path, false));
-    const json_t *extra = extra_field(l->config, "extra_special_tokens");
+    const akin_json *extra = extra_field(l->config, "extra_special_tokens");
     if (extra == NULL)
         extra = extra_field(l->config, "additional_special_tokens");
     if (extra != NULL)
         AKIN_TRY(read_extra(l, extra, l->config_path, false));
     if (l->map != NULL) {
         AKIN_TRY(read_named(l, l->map, l->map_path, true));
-        const json_t *more = extra_field(l->map, "extra_special_tokens");
+        const akin_json *more = extra_field(l->map, "extra_special_tokens");
         if (more != NULL)
             AKIN_TRY(read_extra(l, more, l->map_path, true));
         else if (extra == NULL && (more = extra_field(l->map, "additional_special_tokens")) != NULL)
@@ -358,7 +368,7 @@ static bool same_token(const struct akin_named *a, const struct akin_named *b)
 static akin_status list_added(akin_loader *l)
 {
     akin_status status = AKIN_OK;
-    const json_t *decoder = json_object_get(l->config, "added_tokens_decoder");
+    const akin_json *decoder = akin_json_get(l->config, "added_tokens_decoder");
     if (decoder != NULL)
         AKIN_TRY(list_decoder(l, decoder));
     else if (l->added != NULL)
@@ -483,11 +493,10 @@ static akin_status read_side(akin_loader *l, const char *field, const char *part
 {
     const char *side = NULL;
     akin_status status =
-        akin_json_text(l->config, l->config_path, NULL, field, &side, l->err);
+        akin_json_text_field(l->config, l->config_path, NULL, field, &side, l->err);
     if (status != AKIN_OK)
         return status;
-    if (side == NULL &&
-        akin_text_is(json_object_get(l->tokenizer, part), "direction", "Left"))
+    if (side == NULL && akin_text_is(akin_json_get(l->tokenizer, part), "direction", "Left"))
         side = "left";
     if (side != NULL && strcmp(side, "left") != 0 && strcmp(side, "right") != 0)
         return akin_fail(l->err, AKIN_E_CONFIG, l->config_path,
@@ -502,17 +511,17 @@ akin_status akin_loader_read_options(akin_loader *l)
     const char *path = l->config_path;
     AKIN_TRY(read_side(l, "truncation_side", "truncation", &l->t->truncate_left));
     AKIN_TRY(read_side(l, "padding_side", "padding", &l->t->pad_left));
-    AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens",
-                            &l->t->split_special_tokens, l->err));
+    AKIN_TRY(akin_json_bool_field(l->config, path, NULL, "split_special_tokens",
+                                  &l->t->split_special_tokens, l->err));
     double length = 0;
     if (!akin_field_absent(l->config, "max_len"))
-        AKIN_TRY(akin_json_number(l->config, path, NULL, "max_len", &length, l->err));
-    AKIN_TRY(akin_json_number(l->config, path, NULL, "model_max_length", &length, l->err));
+        AKIN_TRY(akin_json_number_field(l->config, path, NULL, "max_len", &length, l->err));
+    AKIN_TRY(akin_json_number_field(l->config, path, NULL, "model_max_length", &length, l->err));
     /* "No limit" is written as 10^30. */
     l->t->max_length = length >= 1 && length <= INT32_MAX ? (int32_t)length : 0;
-    const json_t *versions = json_object_get(l->config, "fast_tokenizer_files");
-    for (size_t i = 0; i < json_array_size(versions); i++) {
-        const char *name = json_string_value(json_array_get(versions, i));
+    const akin_json *versions = akin_json_get(l->config, "fast_tokenizer_files");
+    for (size_t i = 0; i < akin_json_count(versions); i++) {
+        const char *name = akin_json_string(akin_json_at(versions, i));
         if (name == NULL || strcmp(name, "tokenizer.json") != 0)
             return akin_loader_refuse(l, path,
                           "field 'fast_tokenizer_files' names other files than tokenizer.json");

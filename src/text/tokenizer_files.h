@@ -41,7 +41,7 @@ typedef struct akin_loader {
     akin_tokenizer_class class;
     const char *folder;
     char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
-    json_t *config, *map, *added, *tokenizer; /* NULL when the file is not there */
+    akin_json *config, *map, *added, *tokenizer; /* NULL when the file is not there */
     akin_buffer text;                         /* of tokenizer.json or vocab.json */
     bool has_vocab;
     akin_span vocab, merges; /* in text; .data NULL: not found */
@@ -78,10 +78,10 @@ akin_status akin_loader_build_added(akin_loader *l, akin_normalizer *normalize,
 const akin_added_token *akin_loader_named(const akin_loader *l, const char *key);
 
 /* Small questions to a JSON object. */
-const char *akin_type_of(const json_t *part); /* "type", for messages too */
-bool akin_type_is(const json_t *part, const char *type);
-bool akin_text_is(const json_t *object, const char *field, const char *value);
-bool akin_field_absent(const json_t *object, const char *field); /* or null */
+const char *akin_type_of(const akin_json *part); /* "type", for messages too */
+bool akin_type_is(const akin_json *part, const char *type);
+bool akin_text_is(const akin_json *object, const char *field, const char *value);
+bool akin_field_absent(const akin_json *object, const char *field); /* or null */
 akin_status akin_loader_refuse(akin_loader *l, const char *path, const char *what);
 
 #endif

@@ -76,19 +76,19 @@ static int choose_class(const struct asked *a, const akin_buffer *file, const ch
     return class == AKIN_CLASS_FILE && a->class != NULL && !a->in_tokenizer && !plain ? -1 : class;
 }
 
-static akin_status read_asked(akin_loader *l, const json_t *config, const char *config_path,
+static akin_status read_asked(akin_loader *l, const akin_json *config, const char *config_path,
                               struct asked *a)
 {
     akin_status status;
-    const json_t *map = json_object_get(l->config, "auto_map");
+    const akin_json *map = akin_json_get(l->config, "auto_map");
     const char *of_tokenizer = NULL, *of_model = NULL;
-    AKIN_TRY(akin_json_text(l->config, l->config_path, NULL, "tokenizer_class", &of_tokenizer,
-                            l->err));
-    AKIN_TRY(akin_json_text(config, config_path, NULL, "tokenizer_class", &of_model, l->err));
-    AKIN_TRY(akin_json_text(config, config_path, NULL, "model_type", &a->type, l->err));
+    AKIN_TRY(akin_json_text_field(l->config, l->config_path, NULL, "tokenizer_class", &of_tokenizer,
+                                  l->err));
+    AKIN_TRY(akin_json_text_field(config, config_path, NULL, "tokenizer_class", &of_model, l->err));
+    AKIN_TRY(akin_json_text_field(config, config_path, NULL, "model_type", &a->type, l->err));
     a->in_tokenizer = of_tokenizer != NULL && *of_tokenizer != '\0';
     a->class = a->in_tokenizer ? of_tokenizer : of_model;
-    a->code = json_is_array(map) || !akin_field_absent(map, "AutoTokenizer");
+    a->code = akin_json_is_array(map) || !akin_field_absent(map, "AutoTokenizer");
     for (size_t i = 0; a->type != NULL &&
                        i < sizeof tokenizer_model_types / sizeof *tokenizer_model_types; i++) {
         if (strcmp(tokenizer_model_types[i].type, a->type) == 0) {
@@ -107,10 +107,10 @@ out:
 
 /* ---- the parts */
 
-static akin_status check_model(akin_loader *l, const json_t *model)
+static akin_status check_model(akin_loader *l, const akin_json *model)
 {
     const char *path = l->tokenizer_path;
-    if (!json_is_object(model))
+    if (!akin_json_is_object(model))
         return akin_loader_refuse(l, path, "field 'model' must be an object");
     if (!akin_field_absent(model, "type") && !akin_type_is(model, "BPE"))
         return akin_fail(l->err, AKIN_E_UNSUPPORTED, path,
@@ -120,7 +120,7 @@ static akin_status check_model(akin_loader *l, const json_t *model)
         return akin_fail(l->err, AKIN_E_UNSUPPORTED, path,
                          "field 'model.continuing_subword_prefix': BPE with one is not read");
     if (!akin_field_absent(model, "dropout") &&
-        json_number_value(json_object_get(model, "dropout")) != 0)
+        akin_json_double(akin_json_get(model, "dropout")) != 0)
         return akin_fail(l->err, AKIN_E_UNSUPPORTED, path,
                          "field 'model.dropout': ids that change from call to call");
     return AKIN_OK;
@@ -131,17 +131,18 @@ static akin_status read_model(akin_loader *l)
 {
     akin_status status;
     const char *path = l->tokenizer_path, *unknown = NULL, *suffix = "";
-    const json_t *model = json_object_get(l->tokenizer, "model");
+    const akin_json *model = akin_json_get(l->tokenizer, "model");
     akin_bpe_options options = { .skip_unknown = true };
     AKIN_TRY(check_model(l, model));
     if (l->class == AKIN_CLASS_FILE) {
-        AKIN_TRY(akin_json_text(model, path, "model", "unk_token", &unknown, l->err));
-        AKIN_TRY(akin_json_text(model, path, "model", "end_of_word_suffix", &suffix, l->err));
-        AKIN_TRY(akin_json_bool(model, path, "model", "fuse_unk", &options.fuse_unknown, l->err));
-        AKIN_TRY(akin_json_bool(model, path, "model", "byte_fallback", &options.byte_fallback,
-                                l->err));
-        AKIN_TRY(akin_json_bool(model, path, "model", "ignore_merges", &options.ignore_merges,
-                                l->err));
+        AKIN_TRY(akin_json_text_field(model, path, "model", "unk_token", &unknown, l->err));
+        AKIN_TRY(akin_json_text_field(model, path, "model", "end_of_word_suffix", &suffix, l->err));
+        AKIN_TRY(
+            akin_json_bool_field(model, path, "model", "fuse_unk", &options.fuse_unknown, l->err));
+        AKIN_TRY(akin_json_bool_field(model, path, "model", "byte_fallback", &options.byte_fallback,
+                                      l->err));
+        AKIN_TRY(akin_json_bool_field(model, path, "model", "ignore_merges", &options.ignore_merges,
+                                      l->err));
         options.skip_unknown = unknown == NULL;
     }
     if (strlen(suffix) > AKIN_SUFFIX_MAX)
@@ -159,8 +160,8 @@ static akin_status build_steps(akin_loader *l)
 {
     akin_pipeline *p = l->t->pipeline;
     bool space = false;
-    akin_status status = akin_json_bool(l->config, l->config_path, NULL, "add_prefix_space",
-                                        &space, l->err);
+    akin_status status =
+        akin_json_bool_field(l->config, l->config_path, NULL, "add_prefix_space", &space, l->err);
     if (l->class == AKIN_CLASS_QWEN2) {
         p->normalize[p->normalize_count++] =
             (akin_normalize_step){ .kind = AKIN_NORMALIZE_NFC };
@@ -178,18 +179,17 @@ static akin_status read_steps(akin_loader *l)
     akin_status status;
     akin_pipeline *p = l->t->pipeline;
     const char *path = l->tokenizer_path;
-    const json_t *file = l->tokenizer;
+    const akin_json *file = l->tokenizer;
     if (l->class == AKIN_CLASS_FILE) {
-        AKIN_TRY(akin_pipeline_read_normalizer(p, json_object_get(file, "normalizer"), path,
-                                               l->err));
-        AKIN_TRY(akin_pipeline_read_pre_tokenizer(p, json_object_get(file, "pre_tokenizer"), path,
+        AKIN_TRY(akin_pipeline_read_normalizer(p, akin_json_get(file, "normalizer"), path, l->err));
+        AKIN_TRY(akin_pipeline_read_pre_tokenizer(p, akin_json_get(file, "pre_tokenizer"), path,
                                                   l->err));
     } else {
         AKIN_TRY(build_steps(l));
     }
     if (l->class != AKIN_CLASS_ROBERTA)
-        AKIN_TRY(akin_pipeline_read_template(p, json_object_get(file, "post_processor"), path,
-                                             l->err));
+        AKIN_TRY(
+            akin_pipeline_read_template(p, akin_json_get(file, "post_processor"), path, l->err));
 out:
     return status;
 }
@@ -212,7 +212,7 @@ akin_status akin_tokenizer_load_json(akin_tokenizer *t, const char *folder, akin
     akin_status status = AKIN_OK;
     akin_loader l = { .class = AKIN_CLASS_FILE };
     struct asked asked = { 0 };
-    json_t *config = NULL;
+    akin_json *config = NULL;
     char *config_path = akin_path_join(folder, "config.json");
     if (config_path == NULL) {
         status = akin_fail_nomem(err, "path", 0);
@@ -243,7 +243,7 @@ akin_status akin_tokenizer_load_json(akin_tokenizer *t, const char *folder, akin
                            "the tokenizer is read from tokenizer.json, which is not here");
         goto out;
     }
-    if (json_is_true(json_object_get(l.config, "fix_mistral_regex"))) {
+    if (akin_json_is_true(akin_json_get(l.config, "fix_mistral_regex"))) {
         status = akin_fail(err, AKIN_E_UNSUPPORTED, l.config_path,
                            "field 'fix_mistral_regex': Mistral's pattern is not read");
         goto out;
@@ -267,7 +267,7 @@ akin_status akin_tokenizer_load_json(akin_tokenizer *t, const char *folder, akin
         if (t->pipeline->after[i] >= t->size)
             t->size = t->pipeline->after[i] + 1;
 out:
-    json_decref(config);
+    akin_json_free(config);
     free(config_path);
     akin_loader_clear(&l);
     return status;

@@ -13,19 +13,19 @@
 #include "tokenizer_files.h"
 
 #define FILE_MAX (32u << 20)
-/* What goes through jansson, which takes up to 60 times as much: not vocabulary and merges. */
+/* What becomes a tree, which takes up to 32 times as much: not vocabulary and merges. */
 #define JSON_MAX (16u << 20)
 
 /* Parses a JSON object. transformers writes "no limit" as the integer
  * 1000000000000000019884624838656, which must be read as a real. */
-static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
+static akin_status parse(const char *text, size_t size, const char *path, akin_json **out,
                          akin_error *err)
 {
     if (size > JSON_MAX)
         return akin_fail(err, AKIN_E_LIMIT, path,
                          "%zu bytes of JSON beside vocabulary and merges; the limit is %u", size,
                          JSON_MAX);
-    return akin_json_parse_object(text, size, path, JSON_DECODE_INT_AS_REAL, out, err);
+    return akin_json_parse_object(text, size, path, out, err);
 }
 
 /* Reads a file; *found is false, and nothing else happens, when it is not there. */
@@ -37,7 +37,7 @@ static akin_status read_file(const char *path, akin_buffer *text, bool *found, a
 }
 
 /* A JSON file that need not be there: then *out stays NULL. */
-static akin_status read_json(const char *path, json_t **out, akin_error *err)
+static akin_status read_json(const char *path, akin_json **out, akin_error *err)
 {
     akin_buffer text;
     bool found;
@@ -49,7 +49,7 @@ static akin_status read_json(const char *path, json_t **out, akin_error *err)
     return status;
 }
 
-/* tokenizer.json without its vocabulary and merges goes through jansson; these stay in l->text. */
+/* tokenizer.json without its vocabulary and merges becomes a tree; these stay in l->text. */
 static akin_status read_tokenizer_json(akin_loader *l)
 {
     bool found;
@@ -84,40 +84,42 @@ akin_status akin_loader_refuse(akin_loader *l, const char *path, const char *wha
 }
 
 /* The "type" of a part of tokenizer.json, for messages. */
-const char *akin_type_of(const json_t *part)
+const char *akin_type_of(const akin_json *part)
 {
-    const char *type = json_string_value(json_object_get(part, "type"));
-    return type != NULL ? type : part == NULL || json_is_null(part) ? "none" : "without a type";
+    const char *type = akin_json_string(akin_json_get(part, "type"));
+    return type != NULL                              ? type
+           : part == NULL || akin_json_is_null(part) ? "none"
+                                                     : "without a type";
 }
 
-bool akin_type_is(const json_t *part, const char *type)
+bool akin_type_is(const akin_json *part, const char *type)
 {
     return strcmp(akin_type_of(part), type) == 0;
 }
 
-bool akin_text_is(const json_t *object, const char *field, const char *value)
+bool akin_text_is(const akin_json *object, const char *field, const char *value)
 {
-    const char *text = json_string_value(json_object_get(object, field));
+    const char *text = akin_json_string(akin_json_get(object, field));
     return text != NULL && strcmp(text, value) == 0;
 }
 
-bool akin_field_absent(const json_t *object, const char *field)
+bool akin_field_absent(const akin_json *object, const char *field)
 {
-    const json_t *value = json_object_get(object, field);
-    return value == NULL || json_is_null(value);
+    const akin_json *value = akin_json_get(object, field);
+    return value == NULL || akin_json_is_null(value);
 }
 
-static bool is_false_or_absent(const json_t *object, const char *field)
+static bool is_false_or_absent(const akin_json *object, const char *field)
 {
-    return akin_field_absent(object, field) || json_is_false(json_object_get(object, field));
+    return akin_field_absent(object, field) || akin_json_is_false(akin_json_get(object, field));
 }
 
 /* ---- tokenizer.json: is it CLIP's? */
 
-static akin_status check_model(akin_loader *l, const json_t *model)
+static akin_status check_model(akin_loader *l, const akin_json *model)
 {
     const char *path = l->tokenizer_path;
-    if (!json_is_object(model))
+    if (!akin_json_is_object(model))
         return akin_loader_refuse(l, path, "field 'model' must be an object");
     if (!akin_field_absent(model, "type") && !akin_type_is(model, "BPE"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
@@ -138,17 +140,17 @@ static akin_status check_model(akin_loader *l, const json_t *model)
 }
 
 /* NFC, \s+ to one space, lower case. */
-static akin_status check_normalizer(akin_loader *l, const json_t *normalizer)
+static akin_status check_normalizer(akin_loader *l, const akin_json *normalizer)
 {
-    const json_t *list = json_object_get(normalizer, "normalizers");
-    const json_t *replace = json_array_get(list, 1);
-    if (akin_type_is(normalizer, "Sequence") && json_array_size(list) == 3 &&
-        akin_type_is(json_array_get(list, 0), "NFC") && akin_type_is(replace, "Replace") &&
-        akin_text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
-        akin_text_is(replace, "content", " ") && akin_type_is(json_array_get(list, 2), "Lowercase"))
+    const akin_json *list = akin_json_get(normalizer, "normalizers");
+    const akin_json *replace = akin_json_at(list, 1);
+    if (akin_type_is(normalizer, "Sequence") && akin_json_count(list) == 3 &&
+        akin_type_is(akin_json_at(list, 0), "NFC") && akin_type_is(replace, "Replace") &&
+        akin_text_is(akin_json_get(replace, "pattern"), "Regex", "\\s+") &&
+        akin_text_is(replace, "content", " ") && akin_type_is(akin_json_at(list, 2), "Lowercase"))
         return AKIN_OK;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *part = json_array_get(list, i);
+    for (size_t i = 0; i < akin_json_count(list); i++) {
+        const akin_json *part = akin_json_at(list, i);
         if (!akin_type_is(part, "NFC") && !akin_type_is(part, "Replace") &&
             !akin_type_is(part, "Lowercase"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
@@ -176,33 +178,33 @@ static bool is_clip_pattern(const char *pattern)
     return strcmp(pattern, pattern_tail) == 0;
 }
 
-static akin_status check_pre_tokenizer(akin_loader *l, const json_t *pre)
+static akin_status check_pre_tokenizer(akin_loader *l, const akin_json *pre)
 {
-    const json_t *list = json_object_get(pre, "pretokenizers");
-    const json_t *split = json_array_get(list, 0), *bytes = json_array_get(list, 1);
+    const akin_json *list = akin_json_get(pre, "pretokenizers");
+    const akin_json *split = akin_json_at(list, 0), *bytes = akin_json_at(list, 1);
     if (!akin_type_is(pre, "Sequence"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                          "pre-tokenizer %s; CLIP's is a Sequence of Split and ByteLevel",
                          akin_type_of(pre));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *part = json_array_get(list, i);
+    for (size_t i = 0; i < akin_json_count(list); i++) {
+        const akin_json *part = akin_json_at(list, i);
         if (!akin_type_is(part, "Split") && !akin_type_is(part, "ByteLevel"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "pre-tokenizer %s; CLIP's are Split and ByteLevel",
                              akin_type_of(part));
     }
-    if (json_array_size(list) != 2 || !akin_type_is(split, "Split") ||
+    if (akin_json_count(list) != 2 || !akin_type_is(split, "Split") ||
         !akin_type_is(bytes, "ByteLevel"))
         return akin_loader_refuse(l, l->tokenizer_path,
                       "pre-tokenizers other than CLIP's Split, then ByteLevel");
     if (!is_clip_pattern(
-            json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
+            akin_json_string(akin_json_get(akin_json_get(split, "pattern"), "Regex"))) ||
         !akin_text_is(split, "behavior", "Removed") ||
-        !json_is_true(json_object_get(split, "invert")))
+        !akin_json_is_true(akin_json_get(split, "invert")))
         return akin_loader_refuse(l, l->tokenizer_path,
                                   "pre-tokenizer Split with another pattern than CLIP's");
     if (!is_false_or_absent(bytes, "add_prefix_space") ||
-        json_is_false(json_object_get(bytes, "use_regex")))
+        akin_json_is_false(akin_json_get(bytes, "use_regex")))
         return akin_loader_refuse(l, l->tokenizer_path,
                       "pre-tokenizer ByteLevel with other options than CLIP's");
     return AKIN_OK;
@@ -255,11 +257,11 @@ akin_status akin_loader_read_model(akin_loader *l, const akin_bpe_options *optio
 {
     akin_status status;
     const char *path = l->tokenizer_path;
-    const json_t *model = json_object_get(l->tokenizer, "model");
-    if (!json_is_object(json_object_get(model, "vocab")))
+    const akin_json *model = akin_json_get(l->tokenizer, "model");
+    if (!akin_json_is_object(akin_json_get(model, "vocab")))
         return akin_loader_refuse(l, path,
                                   "field 'model.vocab' must be an object of entries and ids");
-    if (!json_is_array(json_object_get(model, "merges")))
+    if (!akin_json_is_array(akin_json_get(model, "merges")))
         return akin_loader_refuse(l, path, "field 'model.merges' must be an array");
     if (l->vocab.data == NULL) /* "\u0076ocab" */
         return akin_loader_refuse(l, path, "the keys of 'model' must be written without escapes");
@@ -272,9 +274,9 @@ out:
 static akin_status load_tokenizer_json(akin_loader *l, const char *unknown)
 {
     akin_status status;
-    AKIN_TRY(check_model(l, json_object_get(l->tokenizer, "model")));
-    AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
-    AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
+    AKIN_TRY(check_model(l, akin_json_get(l->tokenizer, "model")));
+    AKIN_TRY(check_normalizer(l, akin_json_get(l->tokenizer, "normalizer")));
+    AKIN_TRY(check_pre_tokenizer(l, akin_json_get(l->tokenizer, "pre_tokenizer")));
     AKIN_TRY(akin_loader_read_model(l, NULL, unknown));
 out:
     return status;
@@ -303,10 +305,10 @@ void akin_loader_clear(akin_loader *l)
                       l->tokenizer_path, l->vocab_path, l->merges_path };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         free(paths[i]);
-    json_decref(l->config);
-    json_decref(l->map);
-    json_decref(l->added);
-    json_decref(l->tokenizer);
+    akin_json_free(l->config);
+    akin_json_free(l->map);
+    akin_json_free(l->added);
+    akin_json_free(l->tokenizer);
     akin_buffer_clear(&l->text);
     free(l->in_file.items);
     free(l->listed.items);
@@ -339,7 +341,7 @@ akin_status akin_loader_open(akin_loader *l, akin_tokenizer *t, const char *fold
                          "merges.txt");
     AKIN_TRY(read_json(l->config_path, &l->config, err));
     /* added_tokens_decoder is the newer form: where it is, the two older files do not count. */
-    if (json_object_get(l->config, "added_tokens_decoder") == NULL) {
+    if (akin_json_get(l->config, "added_tokens_decoder") == NULL) {
         AKIN_TRY(read_json(l->map_path, &l->map, err));
         AKIN_TRY(read_json(l->added_path, &l->added, err));
     }

@@ -20,7 +20,8 @@ struct akin_tokenizer {
     bool truncate_left;         /* truncation_side: the first ids are dropped, not the last */
     bool split_special_tokens;  /* literals of special tokens are text */
     bool strip_separator;       /* its id is written as 0 */
-    bool simple; /* open_clip's SimpleTokenizer: of the above only clean, bpe, start, end, size, pad */
+    bool simple;                /* open_clip's SimpleTokenizer: nothing above but bpe, clean, start,
+                                   end, pad and size */
 };
 
 /* Fills in a zeroed tokenizer from a folder. After an error the caller frees what is there. */

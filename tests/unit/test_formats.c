@@ -12,7 +12,7 @@
 
 #define GOLDEN "tests/golden/formats/"
 
-static json_t *all;
+static akin_json *all;
 
 static int open_golden(void **state)
 {
@@ -24,7 +24,7 @@ static int open_golden(void **state)
 static int close_golden(void **state)
 {
     (void)state;
-    json_decref(all);
+    akin_json_free(all);
     return 0;
 }
 
@@ -51,12 +51,12 @@ static akin_status decode(akin_picture *p, const void *data, size_t size,
     return status;
 }
 
-static bool equal(const akin_picture *p, const json_t *entry, const char *hash_name)
+static bool equal(const akin_picture *p, const akin_json *entry, const char *hash_name)
 {
     char hash[17];
     size_t size = (size_t)p->width * (size_t)p->height * (size_t)akin_layout_bytes(p->layout);
     return strcmp(golden_hash(p->pixels, size, hash),
-                  json_string_value(json_object_get(entry, hash_name))) == 0;
+                  akin_json_string(akin_json_get(entry, hash_name))) == 0;
 }
 
 static void every_picture(void **state)
@@ -65,11 +65,11 @@ static void every_picture(void **state)
     static const char *const layouts[] = { "rgb", "nearest", "rgba", "cmyk" };
     akin_picture_options options = akin_picture_default_options();
     size_t i, wrong = 0;
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
-        const char *file = json_string_value(json_object_get(entry, "file"));
-        const char *want = json_string_value(json_object_get(entry, "status"));
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
+        const char *file = akin_json_string(akin_json_get(entry, "file"));
+        const char *want = akin_json_string(akin_json_get(entry, "status"));
         akin_buffer b = load(file);
         for (int stored = 0; stored < 2; stored++) {
             akin_picture p;
@@ -77,13 +77,13 @@ static void every_picture(void **state)
             options.as_stored = stored != 0;
             akin_status status = decode(&p, b.data, b.size, &options, &err);
             const char *layout =
-                stored != 0 ? json_string_value(json_object_get(entry, "layout")) : "rgb";
+                stored != 0 ? akin_json_string(akin_json_get(entry, "layout")) : "rgb";
             if (strcmp(akin_status_name(status), want != NULL ? want : "ok") != 0) {
                 print_error("%s: %s %s\n", file, akin_status_name(status), err.message);
                 wrong++;
             } else if (status == AKIN_OK &&
-                       (p.width != json_integer_value(json_object_get(entry, "width")) ||
-                        p.height != json_integer_value(json_object_get(entry, "height")) ||
+                       (p.width != akin_json_integer(akin_json_get(entry, "width")) ||
+                        p.height != akin_json_integer(akin_json_get(entry, "height")) ||
                         strcmp(layouts[p.layout], layout) != 0 ||
                         !equal(&p, entry, stored != 0 ? "stored" : "rgb"))) {
                 print_error("%s, stored %d: %d x %d, %s: not the same\n", file, stored, p.width,
@@ -103,31 +103,31 @@ static void cut_anywhere(void **state)
 {
     (void)state;
     const char *file;
-    json_t *loads;
+    const akin_json *loads;
     size_t count = 0;
-    json_object_foreach(json_object_get(all, "cuts"), file, loads)
-    {
+    for (size_t member = 0; member < akin_json_members(akin_json_get(all, "cuts")); member++) {
+        file = akin_json_key(akin_json_get(all, "cuts"), member);
+        loads = akin_json_member(akin_json_get(all, "cuts"), member);
         akin_buffer b = load(file);
         size_t next = 0;
         for (size_t n = 0; n < b.size; n++) {
             akin_picture p;
             akin_error err = { 0 };
-            const json_t *row = json_array_get(loads, next);
-            bool loadable =
-                row != NULL && json_integer_value(json_array_get(row, 0)) == (json_int_t)n;
+            const akin_json *row = akin_json_at(loads, next);
+            bool loadable = row != NULL && akin_json_integer(akin_json_at(row, 0)) == (int64_t)n;
             akin_status status = decode(&p, b.data, n, NULL, &err);
             char hash[17] = "";
             if (status == AKIN_OK)
                 golden_hash(p.pixels, (size_t)p.width * (size_t)p.height * 3, hash);
             if ((status == AKIN_OK) != loadable ||
-                (loadable && strcmp(hash, json_string_value(json_array_get(row, 1))) != 0) ||
+                (loadable && strcmp(hash, akin_json_string(akin_json_at(row, 1))) != 0) ||
                 (!loadable && status != AKIN_E_TRUNCATED && n != 0))
                 fail_msg("%s cut to %zu of %zu bytes: %s %s", file, n, b.size,
                          akin_status_name(status), err.message);
             next += loadable;
             akin_picture_clear(&p);
         }
-        assert_int_equal(next, json_array_size(loads));
+        assert_int_equal(next, akin_json_count(loads));
         akin_buffer_clear(&b);
         count++;
     }
@@ -142,10 +142,10 @@ static void changed_bytes(void **state)
     akin_picture_options options = akin_picture_default_options();
     options.memory_bytes = (size_t)8 << 20;
     size_t i, loaded = 0, refused = 0;
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
-        akin_buffer b = load(json_string_value(json_object_get(entry, "file")));
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
+        akin_buffer b = load(akin_json_string(akin_json_get(entry, "file")));
         for (uint64_t round = 0; round < 24; round++) {
             uint8_t *data = malloc(b.size);
             memcpy(data, b.data, b.size);

@@ -176,20 +176,20 @@ static akin_picture second_decoder(const char *file)
  * reason, when none could. */
 static void goldens(const char *only, bool ios18)
 {
-    json_t *all;
+    akin_json *all;
     akin_error err = { 0 };
     assert_int_equal(akin_json_read(GOLDEN "manifest.json", 1 << 20, &all, &err), AKIN_OK);
     size_t i, wrong = 0, tried = 0, skipped = 0;
     double worst = 0;
     char text[300] = "";
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256], hash[17];
-        const char *file = json_string_value(json_object_get(entry, "file"));
-        const char *kind = json_string_value(json_object_get(entry, "kind"));
-        const char *rgb = json_string_value(json_object_get(entry, "rgb"));
-        if (strcmp(kind, only) != 0 || json_is_true(json_object_get(entry, "ios18")) != ios18)
+        const char *file = akin_json_string(akin_json_get(entry, "file"));
+        const char *kind = akin_json_string(akin_json_get(entry, "kind"));
+        const char *rgb = akin_json_string(akin_json_get(entry, "rgb"));
+        if (strcmp(kind, only) != 0 || akin_json_is_true(akin_json_get(entry, "ios18")) != ios18)
             continue;
         const char *why = cannot(kind, ios18, text);
         snprintf(path, sizeof path, GOLDEN "%s", file);
@@ -216,18 +216,18 @@ static void goldens(const char *only, bool ios18)
             wrong++;
         } else if (rgb != NULL) { /* our own JPEG decoder: equal */
             size_t size = (size_t)p.width * (size_t)p.height * 3;
-            if (p.width != json_integer_value(json_object_get(entry, "width")) ||
-                p.height != json_integer_value(json_object_get(entry, "height")) ||
+            if (p.width != akin_json_integer(akin_json_get(entry, "width")) ||
+                p.height != akin_json_integer(akin_json_get(entry, "height")) ||
                 strcmp(golden_hash(p.pixels, size, hash), rgb) != 0) {
                 print_error("%s: the pixels differ\n", file);
                 wrong++;
             }
         } else {
-            const json_t *turned = json_object_get(entry, "turned");
-            akin_picture q = second_decoder(turned != NULL ? json_string_value(turned) : file);
+            const akin_json *turned = akin_json_get(entry, "turned");
+            akin_picture q = second_decoder(turned != NULL ? akin_json_string(turned) : file);
             if (turned != NULL) {
-                akin_picture r = turn(
-                    &q, (int)json_integer_value(json_object_get(entry, "orientation")));
+                akin_picture r =
+                    turn(&q, (int)akin_json_integer(akin_json_get(entry, "orientation")));
                 akin_picture_clear(&q);
                 q = r;
             }
@@ -241,7 +241,7 @@ static void goldens(const char *only, bool ios18)
         }
         akin_picture_clear(&p);
     }
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(wrong, 0);
     assert_true(tried + skipped >= (ios18 ? 1 : 6));
     print_message("%s: %zu tried, largest mean difference %.2f\n", only, tried, worst);

@@ -24,15 +24,15 @@ static akin_picture_options as_stored(void)
 static akin_status open_golden(akin_preprocess *spec, const char *name, akin_error *err)
 {
     char path[256];
-    json_t *file;
+    akin_json *file;
     snprintf(path, sizeof path, GOLDEN "%s/open_clip_config.json", name);
     assert_int_equal(akin_json_read(path, 1 << 16, &file, err), AKIN_OK);
-    const json_t *size = json_object_get(
-        json_object_get(json_object_get(file, "model_cfg"), "vision_cfg"), "image_size");
-    bool list = json_is_array(size);
-    int height = (int)json_integer_value(list ? json_array_get(size, 0) : size);
-    int width = (int)json_integer_value(list ? json_array_get(size, 1) : size);
-    json_decref(file);
+    const akin_json *size =
+        akin_json_get(akin_json_get(akin_json_get(file, "model_cfg"), "vision_cfg"), "image_size");
+    bool list = akin_json_is_array(size);
+    int height = (int)akin_json_integer(list ? akin_json_at(size, 0) : size);
+    int width = (int)akin_json_integer(list ? akin_json_at(size, 1) : size);
+    akin_json_free(file);
     snprintf(path, sizeof path, GOLDEN "%s", name);
     return akin_preprocess_open_clip(spec, path, height, width, err);
 }
@@ -49,30 +49,30 @@ static akin_layout layout_of(const char *mode)
 static void every_tensor(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     assert_int_equal(akin_json_read(GOLDEN "tensors.json", 1 << 20, &all, &err), AKIN_OK);
     akin_preprocess specs[CONFIGS];
-    const json_t *names = json_object_get(all, "configs"), *row;
-    assert_int_equal(json_array_size(names), CONFIGS);
+    const akin_json *names = akin_json_get(all, "configs"), *row;
+    assert_int_equal(akin_json_count(names), CONFIGS);
     for (size_t k = 0; k < CONFIGS; k++)
-        if (open_golden(&specs[k], json_string_value(json_array_get(names, k)), &err) != AKIN_OK)
+        if (open_golden(&specs[k], akin_json_string(akin_json_at(names, k)), &err) != AKIN_OK)
             fail_msg("%s: %s", err.path, err.message);
     const akin_picture_options options = as_stored();
     float *out = malloc(MOST * sizeof *out);
     size_t i, tensors = 0, refused = 0, layouts[4] = { 0 }, wrong = 0;
-    json_array_foreach(json_object_get(all, "pictures"), i, row)
-    {
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        row = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256], hash[17];
-        const char *file = json_string_value(json_array_get(row, 0));
+        const char *file = akin_json_string(akin_json_at(row, 0));
         snprintf(path, sizeof path, "tests/golden/%s", file);
         akin_picture picture;
         if (akin_picture_read(&picture, path, &options, &err) != AKIN_OK)
             fail_msg("%s: %s", file, err.message);
-        assert_int_equal(picture.layout, layout_of(json_string_value(json_array_get(row, 1))));
+        assert_int_equal(picture.layout, layout_of(akin_json_string(akin_json_at(row, 1))));
         layouts[picture.layout]++;
         for (size_t k = 0; k < CONFIGS; k++) {
-            const char *want = json_string_value(json_array_get(row, 2 + k));
+            const char *want = akin_json_string(akin_json_at(row, 2 + k));
             int h, w;
             akin_preprocess_shape(&specs[k], picture.height, picture.width, &h, &w);
             assert_int_equal(h, specs[k].height);
@@ -88,7 +88,7 @@ static void every_tensor(void **state)
             }
             if (status != AKIN_OK || strcmp(golden_hash(out, n * sizeof *out, hash), want) != 0) {
                 print_error("%s, %s: the tensor differs\n", file,
-                            json_string_value(json_array_get(names, k)));
+                            akin_json_string(akin_json_at(names, k)));
                 wrong++;
             }
             tensors++;
@@ -96,7 +96,7 @@ static void every_tensor(void **state)
         akin_picture_clear(&picture);
     }
     free(out);
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(wrong, 0);
     assert_int_equal(i, 157);
     assert_int_equal(tensors + refused, 157 * CONFIGS);

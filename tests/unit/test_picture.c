@@ -21,15 +21,15 @@
 static void every_picture(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     assert_int_equal(akin_json_read(GOLDEN "pictures.json", 4 << 20, &all, &err), AKIN_OK);
     size_t i, wrong = 0;
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256], hash[17];
-        const char *file = json_string_value(json_object_get(entry, "file"));
+        const char *file = akin_json_string(akin_json_get(entry, "file"));
         snprintf(path, sizeof path, GOLDEN "%s", file);
         akin_picture p;
         if (akin_picture_read(&p, path, NULL, &err) != AKIN_OK) {
@@ -38,16 +38,16 @@ static void every_picture(void **state)
             continue;
         }
         size_t size = (size_t)p.width * (size_t)p.height * 3;
-        if (p.width != json_integer_value(json_object_get(entry, "width")) ||
-            p.height != json_integer_value(json_object_get(entry, "height")) ||
+        if (p.width != akin_json_integer(akin_json_get(entry, "width")) ||
+            p.height != akin_json_integer(akin_json_get(entry, "height")) ||
             strcmp(golden_hash(p.pixels, size, hash),
-                   json_string_value(json_object_get(entry, "rgb"))) != 0) {
+                   akin_json_string(akin_json_get(entry, "rgb"))) != 0) {
             print_error("%s: the pixels differ\n", file);
             wrong++;
         }
         akin_picture_clear(&p);
     }
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(wrong, 0);
     assert_true(i >= 140);
 }
@@ -102,19 +102,19 @@ static void expect(const void *data, size_t size, akin_status want, const char *
 static void cut_late(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     akin_picture_options lenient = akin_picture_default_options();
     lenient.lenient = true;
     assert_int_equal(akin_json_read(GOLDEN "cut.json", 1 << 20, &all, &err), AKIN_OK);
     size_t i, taken = 0, whole = 0, coarse = 0;
-    const json_t *row;
-    json_array_foreach(json_object_get(all, "rows"), i, row)
-    {
-        const char *file = json_string_value(json_array_get(row, 0));
-        const char *want = json_string_value(json_array_get(row, 3));
-        size_t size = (size_t)json_integer_value(json_array_get(row, 1));
-        int differs = (int)json_integer_value(json_array_get(row, 2));
+    const akin_json *row;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "rows")); i++) {
+        row = akin_json_at(akin_json_get(all, "rows"), i);
+        const char *file = akin_json_string(akin_json_at(row, 0));
+        const char *want = akin_json_string(akin_json_at(row, 3));
+        size_t size = (size_t)akin_json_integer(akin_json_at(row, 1));
+        int differs = (int)akin_json_integer(akin_json_at(row, 2));
         bytes b = load(file);
         akin_picture full, p = { 0 };
         assert_int_equal(akin_picture_decode(&full, b.data, b.size, file, &lenient, &err), AKIN_OK);
@@ -127,7 +127,7 @@ static void cut_late(void **state)
             coarse += p.damaged_row == AKIN_DAMAGED_COARSE;
             akin_picture_damage(&p, says, sizeof says);
             size_t samples = 3 * (size_t)p.width * (size_t)p.height;
-            double sum = 0, mean = json_number_value(json_array_get(row, 4));
+            double sum = 0, mean = akin_json_double(akin_json_at(row, 4));
             for (size_t k = 0; k < samples; k++)
                 sum += p.pixels[k];
             golden_hash(p.pixels, samples, hash);
@@ -150,7 +150,7 @@ static void cut_late(void **state)
         akin_picture_clear(&p);
         free(b.data);
     }
-    json_decref(all);
+    akin_json_free(all);
     assert_true(i == 306 && taken > 150 && taken < 250 && whole >= 30 && coarse >= 20);
 }
 
@@ -404,7 +404,8 @@ static void broken_jpeg(void **state)
     /* A progressive picture that would fit as a baseline one does not as it is: all
      * coefficients. */
     b = load("jpeg-progressive-420.jpg");
-    akin_picture_options limits = { .file_bytes = 1 << 20, .memory_bytes = 150 * 101 * 3 + (1 << 20) + (64 << 10) };
+    akin_picture_options limits = { .file_bytes = 1 << 20,
+                                    .memory_bytes = 150 * 101 * 3 + (1 << 20) + (64 << 10) };
     akin_error err;
     assert_int_equal(decode(b.data, b.size, &limits, &err), AKIN_E_LIMIT);
     limits.memory_bytes += 150 * 101 * 4;

@@ -18,7 +18,7 @@ static bool is_left_out(const akin_error *err)
     return strstr(err->message, "this build's libtiff does not have") != NULL;
 }
 
-static bool is_as(const char *path, const json_t *entry, bool stored)
+static bool is_as(const char *path, const akin_json *entry, bool stored)
 {
     char hash[17];
     akin_picture p;
@@ -32,13 +32,12 @@ static bool is_as(const char *path, const json_t *entry, bool stored)
         return false;
     }
     size_t size = (size_t)p.width * (size_t)p.height * (size_t)akin_layout_bytes(p.layout);
-    bool same =
-        p.width == json_integer_value(json_object_get(entry, "width")) &&
-        p.height == json_integer_value(json_object_get(entry, "height")) &&
-        (stored ? p.layout == (akin_layout)json_integer_value(json_object_get(entry, "layout"))
-                : p.layout == AKIN_RGB) &&
-        strcmp(golden_hash(p.pixels, size, hash),
-               json_string_value(json_object_get(entry, stored ? "stored" : "rgb"))) == 0;
+    bool same = p.width == akin_json_integer(akin_json_get(entry, "width")) &&
+                p.height == akin_json_integer(akin_json_get(entry, "height")) &&
+                (stored ? p.layout == (akin_layout)akin_json_integer(akin_json_get(entry, "layout"))
+                        : p.layout == AKIN_RGB) &&
+                strcmp(golden_hash(p.pixels, size, hash),
+                       akin_json_string(akin_json_get(entry, stored ? "stored" : "rgb"))) == 0;
     if (!same)
         print_error("%s: differs%s\n", path, stored ? " as stored" : "");
     akin_picture_clear(&p);
@@ -48,19 +47,19 @@ static bool is_as(const char *path, const json_t *entry, bool stored)
 static void every_picture(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     assert_int_equal(akin_json_read(GOLDEN "pictures.json", 4 << 20, &all, &err), AKIN_OK);
     size_t i, wrong = 0;
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256];
-        snprintf(path, sizeof path, GOLDEN "%s", json_string_value(json_object_get(entry, "file")));
+        snprintf(path, sizeof path, GOLDEN "%s", akin_json_string(akin_json_get(entry, "file")));
         wrong += !is_as(path, entry, false);
         wrong += !is_as(path, entry, true);
     }
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(wrong, 0);
     assert_true(i >= 220);
 }
