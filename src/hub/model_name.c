@@ -202,9 +202,9 @@ static akin_status find_open_clip(struct search *s, const char *architecture, co
 {
     for (size_t i = 0; i < OPEN_CLIP_NAMES; i++) {
         const struct open_clip_name *n = &open_clip_names[i];
-        if (architecture != NULL ? strcmp(n->architecture, architecture) == 0 &&
-                                       strcmp(n->tag, tag) == 0
-                                 : is_pair(s->name, n->architecture, n->tag)) {
+        if (architecture != NULL
+                ? strcmp(n->architecture, architecture) == 0 && strcmp(n->tag, tag) == 0
+                : is_pair(s->name, n->architecture, n->tag)) {
             akin_status status = find_repository(s, n->repository, "main");
             if (status != AKIN_OK || s->found != NULL)
                 return status;
@@ -239,10 +239,11 @@ static akin_status refuse_bare_architecture(const struct search *s)
     }
     if (tags[0] == '\0')
         return AKIN_OK;
-    return akin_fail(s->err, AKIN_E_ARGUMENT, NULL,
-                     "'%s' is an architecture; which weights? Name them behind it, as in '%s/%.*s': "
-                     "%s",
-                     s->name, s->name, (int)strcspn(tags, ","), tags, tags);
+    return akin_fail(
+        s->err, AKIN_E_ARGUMENT, NULL,
+        "'%s' is an architecture; which weights? Name them behind it, as in '%s/%.*s': "
+        "%s",
+        s->name, s->name, (int)strcspn(tags, ","), tags, tags);
 }
 
 /* "org/name@revision", or a name alone. */
@@ -360,9 +361,8 @@ akin_status akin_model_find(char **out, const char *name, akin_error *err)
     const char *rest = trimmed;
     if (strncmp(trimmed, "local-dir:", 10) == 0 || akin_path_is_dir(trimmed)) {
         rest = trimmed + (akin_path_is_dir(trimmed) ? 0 : 10);
-        status = akin_path_is_dir(rest)
-                     ? enter(&s, rest)
-                     : akin_fail(err, AKIN_E_NOT_FOUND, rest, "no such folder");
+        status = akin_path_is_dir(rest) ? enter(&s, rest)
+                                        : akin_fail(err, AKIN_E_NOT_FOUND, rest, "no such folder");
         goto out;
     }
     if (strncasecmp(trimmed, "hf-hub:", 7) == 0) {

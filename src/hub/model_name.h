@@ -16,8 +16,8 @@
  *   open_clip's: "ViT-B-32/laion2b_s34b_b79k", also with "__" (Immich) or a blank between
  *   a repository of the hub's cache: "org/name", "hf-hub:org/name", with "@revision" behind; a name
  *     without its organisation when only one repository there is called so
- * AKIN_E_NOT_FOUND says what was looked for and where; AKIN_E_ARGUMENT: several fit, or an open_clip
- * name lacks its tag (the message lists them). */
+ * AKIN_E_NOT_FOUND says what was looked for and where; AKIN_E_ARGUMENT: several fit, or an
+ * open_clip name lacks its tag (the message lists them). */
 akin_status akin_model_find(char **out, const char *name, akin_error *err);
 
 /* The folder of the hub's cache: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub,

@@ -62,12 +62,13 @@ static akin_status read_span(const struct file *file, const char *name, const ak
                              struct span *out, akin_error *err)
 {
     const akin_json *begin = akin_json_at(offsets, 0), *end = akin_json_at(offsets, 1);
-    if (akin_json_count(offsets) != 2 || !akin_json_is_integer(begin) || !akin_json_is_integer(end) ||
-        akin_json_integer(begin) < 0 || akin_json_integer(end) < akin_json_integer(begin))
+    if (akin_json_count(offsets) != 2 || !akin_json_is_integer(begin) ||
+        !akin_json_is_integer(end) || akin_json_integer(begin) < 0 ||
+        akin_json_integer(end) < akin_json_integer(begin))
         return akin_fail(err, AKIN_E_FORMAT, file->path,
                          "tensor '%s': 'data_offsets' is not a begin and an end", name);
-    *out = (struct span){ (uint64_t)akin_json_integer(begin), (uint64_t)akin_json_integer(end),
-                          NULL };
+    *out =
+        (struct span){ (uint64_t)akin_json_integer(begin), (uint64_t)akin_json_integer(end), NULL };
     if (out->end > file->data_size)
         return akin_fail(err, AKIN_E_TRUNCATED, file->path,
                          "tensor '%s' ends at byte %llu of the data, the file has only %llu: "
@@ -146,7 +147,8 @@ static akin_status check_cover(const struct file *file, struct span *spans, size
     return AKIN_OK;
 }
 
-static akin_status check_metadata(const struct file *file, const akin_json *metadata, akin_error *err)
+static akin_status check_metadata(const struct file *file, const akin_json *metadata,
+                                  akin_error *err)
 {
     const char *key;
     const akin_json *value;
@@ -195,8 +197,8 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     }
     spans = calloc(akin_json_members(header) + 1, sizeof *spans);
     if (spans == NULL) {
-        status =
-            akin_fail_nomem(err, "list of tensors", (akin_json_members(header) + 1) * sizeof *spans);
+        status = akin_fail_nomem(err, "list of tensors",
+                                 (akin_json_members(header) + 1) * sizeof *spans);
         goto out;
     }
     for (size_t member = 0; member < akin_json_members(header); member++) {

@@ -103,7 +103,8 @@ static void names(void **state)
         { "ViT-B-32/openai", SNAPSHOT("timm--vit_base_patch32_clip_224.openai") },
         { "ViT-B-32__openai", SNAPSHOT("timm--vit_base_patch32_clip_224.openai") },
         { "ViT-B-32-quickgelu/openai", SNAPSHOT("timm--vit_base_patch32_clip_224.openai") },
-        { "ViT-L/14", SNAPSHOT("openai--clip-vit-large-patch14") }, /* the other form is not there */
+        { "ViT-L/14",
+          SNAPSHOT("openai--clip-vit-large-patch14") }, /* the other form is not there */
         { "ViT-B-32/laion2b_s34b_b79k", SNAPSHOT("laion--CLIP-ViT-B-32-laion2B-s34B-b79K") },
         { "vit-b-32 / LAION2B_s34b_b79k", SNAPSHOT("laion--CLIP-ViT-B-32-laion2B-s34B-b79K") },
         { "ViT-B-32 laion2b_s34b_b79k", SNAPSHOT("laion--CLIP-ViT-B-32-laion2B-s34B-b79K") },
@@ -155,8 +156,9 @@ static void what_is_not_there(void **state)
         { "nobody/nothing", AKIN_E_NOT_FOUND, "nobody/nothing" },
         { "RN50", AKIN_E_NOT_FOUND, "timm/resnet50_clip.openai" },
         { "ViT-B-16/laion2b_s34b_b88k", AKIN_E_NOT_FOUND, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K" },
-        { "ViT-H-14", AKIN_E_ARGUMENT, "which weights? Name them behind it, as in "
-                                       "'ViT-H-14/laion2b_s32b_b79k'" },
+        { "ViT-H-14", AKIN_E_ARGUMENT,
+          "which weights? Name them behind it, as in "
+          "'ViT-H-14/laion2b_s32b_b79k'" },
         { "twin", AKIN_E_ARGUMENT, "me--twin" },
         { "half/done", AKIN_E_NOT_FOUND, "without the files of revision 'main'" },
         { "broken/ref", AKIN_E_CORRUPT, "does not name a snapshot" },
