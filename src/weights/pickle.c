@@ -3,7 +3,9 @@
  * The opcodes and their meaning are those of CPython's Lib/pickletools.py (3.11), the set of them
  * is what torch.save (1.6 to 2.13) writes for a state dict. Unpickling proper is running a program
  * of the file's author. Here the program is only read: a call becomes a value that holds its
- * arguments, for globals of a table, and everything else is refused by name.
+ * arguments, for globals of a table, and everything else is refused by name. A TorchScript archive
+ * (torch/csrc/jit/serialization/pickler.cpp) adds objects of its own classes, `__torch__...`: each
+ * becomes the dict of its attributes.
  */
 #include "pickle.h"
 
@@ -15,14 +17,43 @@
 #include "base/memory.h"
 
 enum opcode {
-    OP_MARK = '(', OP_STOP = '.', OP_BINFLOAT = 'G', OP_BININT = 'J', OP_BININT1 = 'K',
-    OP_BININT2 = 'M', OP_NONE = 'N', OP_BINPERSID = 'Q', OP_REDUCE = 'R', OP_BINUNICODE = 'X',
-    OP_EMPTY_LIST = ']', OP_APPEND = 'a', OP_BUILD = 'b', OP_GLOBAL = 'c', OP_APPENDS = 'e',
-    OP_BINGET = 'h', OP_LONG_BINGET = 'j', OP_BINPUT = 'q', OP_LONG_BINPUT = 'r', OP_SETITEM = 's',
-    OP_TUPLE = 't', OP_SETITEMS = 'u', OP_EMPTY_DICT = '}', OP_EMPTY_TUPLE = ')', OP_PROTO = 0x80,
-    OP_TUPLE1 = 0x85, OP_TUPLE2 = 0x86, OP_TUPLE3 = 0x87, OP_NEWTRUE = 0x88, OP_NEWFALSE = 0x89,
-    OP_LONG1 = 0x8a, OP_SHORT_BINUNICODE = 0x8c, OP_BINUNICODE8 = 0x8d, OP_STACK_GLOBAL = 0x93,
-    OP_MEMOIZE = 0x94, OP_FRAME = 0x95
+    OP_MARK = '(',
+    OP_STOP = '.',
+    OP_BINFLOAT = 'G',
+    OP_BININT = 'J',
+    OP_BININT1 = 'K',
+    OP_BININT2 = 'M',
+    OP_NONE = 'N',
+    OP_BINPERSID = 'Q',
+    OP_REDUCE = 'R',
+    OP_BINUNICODE = 'X',
+    OP_EMPTY_LIST = ']',
+    OP_APPEND = 'a',
+    OP_BUILD = 'b',
+    OP_GLOBAL = 'c',
+    OP_APPENDS = 'e',
+    OP_BINGET = 'h',
+    OP_LONG_BINGET = 'j',
+    OP_BINPUT = 'q',
+    OP_LONG_BINPUT = 'r',
+    OP_SETITEM = 's',
+    OP_TUPLE = 't',
+    OP_SETITEMS = 'u',
+    OP_EMPTY_DICT = '}',
+    OP_EMPTY_TUPLE = ')',
+    OP_PROTO = 0x80,
+    OP_NEWOBJ = 0x81,
+    OP_TUPLE1 = 0x85,
+    OP_TUPLE2 = 0x86,
+    OP_TUPLE3 = 0x87,
+    OP_NEWTRUE = 0x88,
+    OP_NEWFALSE = 0x89,
+    OP_LONG1 = 0x8a,
+    OP_SHORT_BINUNICODE = 0x8c,
+    OP_BINUNICODE8 = 0x8d,
+    OP_STACK_GLOBAL = 0x93,
+    OP_MEMOIZE = 0x94,
+    OP_FRAME = 0x95
 };
 
 /* The opcodes that are refused, to do it by name. `unsafe`: makes objects or calls. */
@@ -48,13 +79,14 @@ static const char advice[] =
     "if you trust the file, load it in Python and save the bare state dict "
     "(torch.save(model.state_dict(), ...)), or better as safetensors";
 
-enum { values_per_slab = 512, ordered_dict = -1 };
+enum { values_per_slab = 512, ordered_dict = -1, script_class = -2 };
 
 struct reader {
     akin_cursor c;
     const char *path;
     const akin_pickle_global *globals;
     int global_count;
+    bool script; /* classes of TorchScript are let through */
     akin_arena *arena;
     akin_error *err;
 
@@ -293,7 +325,9 @@ static akin_status push_global(struct reader *r, const char *module, size_t modu
                                const char *name, size_t name_size)
 {
     int found = ordered_dict;
-    if (!same("collections", module, module_size) || !same("OrderedDict", name, name_size)) {
+    if (r->script && module_size >= 9 && memcmp(module, "__torch__", 9) == 0) {
+        found = script_class;
+    } else if (!same("collections", module, module_size) || !same("OrderedDict", name, name_size)) {
         for (found = 0; found < r->global_count; found++)
             if (same(r->globals[found].module, module, module_size) &&
                 same(r->globals[found].name, name, name_size))
@@ -359,6 +393,8 @@ static akin_status op_reduce(struct reader *r)
                          akin_pickle_kind_name(callable->kind),
                          akin_pickle_kind_name(arguments->kind));
     akin_pickle_value *value;
+    if (callable->global == script_class)
+        return akin_fail(r->err, AKIN_E_UNSAFE, r->path, "pickle: REDUCE calls a class: refused");
     if (callable->global == ordered_dict) {
         if (arguments->count != 0)
             return akin_fail(r->err, AKIN_E_UNSUPPORTED, r->path,
@@ -381,6 +417,24 @@ static akin_status op_reduce(struct reader *r)
     return status;
 }
 
+/* class, () -> an object, which is the dict of its attributes once BUILD has set them. */
+static akin_status op_newobj(struct reader *r)
+{
+    akin_status status = need(r, 2);
+    if (status != AKIN_OK)
+        return status;
+    r->depth -= 2;
+    const akin_pickle_value *class = r->stack[r->depth], *arguments = r->stack[r->depth + 1];
+    if (class->kind != AKIN_PICKLE_GLOBAL || class->global != script_class ||
+        arguments->kind != AKIN_PICKLE_TUPLE || arguments->count != 0)
+        return fail_broken(r, "NEWOBJ of something else than a class of TorchScript");
+    akin_pickle_value *value;
+    status = push_new(r, AKIN_PICKLE_DICT, &value);
+    if (status == AKIN_OK)
+        value->global = script_class;
+    return status;
+}
+
 /* BUILD sets attributes. A module's state dict carries its `_metadata` (versions of its layers) so,
  * which says nothing about the tensors; nothing else is let through. */
 static akin_status op_build(struct reader *r)
@@ -388,7 +442,16 @@ static akin_status op_build(struct reader *r)
     akin_status status = need(r, 2);
     if (status != AKIN_OK)
         return status;
-    const akin_pickle_value *state = r->stack[--r->depth], *object = r->stack[r->depth - 1];
+    const akin_pickle_value *state = r->stack[--r->depth];
+    akin_pickle_value *object = r->stack[r->depth - 1];
+    if (object->kind == AKIN_PICKLE_DICT && object->global == script_class) {
+        if (state->kind != AKIN_PICKLE_DICT || object->count != 0)
+            return fail_broken(r, "an object whose attributes are no dict, or are set twice");
+        object->items = state->items;
+        object->count = state->count;
+        object->capacity = 0; /* the array is the state's: what is added later gets a new one */
+        return AKIN_OK;
+    }
     bool plain =
         object->kind == AKIN_PICKLE_DICT && object->ordered && state->kind == AKIN_PICKLE_DICT;
     for (size_t i = 0; plain && i < state->count; i++)
@@ -484,6 +547,8 @@ static akin_status step(struct reader *r, uint8_t opcode)
     case OP_GLOBAL: return op_global(r);
     case OP_STACK_GLOBAL: return op_stack_global(r);
     case OP_REDUCE: return op_reduce(r);
+    case OP_NEWOBJ:
+        return r->script ? op_newobj(r) : refuse(r, opcode);
     case OP_BUILD: return op_build(r);
     case OP_BINPERSID: return op_persistent(r);
     default: return refuse(r, opcode);
@@ -516,8 +581,8 @@ static akin_status run(struct reader *r, const akin_pickle_value **out)
 }
 
 akin_status akin_pickle_read(const unsigned char *data, size_t size, const char *path,
-                             const akin_pickle_global *globals, int global_count, akin_arena *arena,
-                             const akin_pickle_value **out, akin_error *err)
+                             const akin_pickle_global *globals, int global_count, bool script,
+                             akin_arena *arena, const akin_pickle_value **out, akin_error *err)
 {
     if (size > AKIN_PICKLE_MAX_BYTES)
         return akin_fail(err, AKIN_E_LIMIT, path, "pickle of %zu bytes; the limit is %d", size,
@@ -529,6 +594,7 @@ akin_status akin_pickle_read(const unsigned char *data, size_t size, const char 
     r->path = path;
     r->globals = globals;
     r->global_count = global_count;
+    r->script = script;
     r->arena = arena;
     r->err = err;
     akin_status status = run(r, out);

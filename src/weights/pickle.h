@@ -57,10 +57,11 @@ typedef struct akin_pickle_global {
 
 /* Interprets a pickle of protocol 2 to 5. The values live in `arena`, the text in `data`. A global
  * that is not in the table, and an opcode that imports, builds or calls anything else, is
- * AKIN_E_UNSAFE naming it; other opcodes that a state dict does not need are AKIN_E_UNSUPPORTED. */
+ * AKIN_E_UNSAFE naming it; other opcodes that a state dict does not need are AKIN_E_UNSUPPORTED.
+ * script: objects of TorchScript's classes become the dicts of their attributes. */
 akin_status akin_pickle_read(const unsigned char *data, size_t size, const char *path,
-                             const akin_pickle_global *globals, int global_count, akin_arena *arena,
-                             const akin_pickle_value **out, akin_error *err);
+                             const akin_pickle_global *globals, int global_count, bool script,
+                             akin_arena *arena, const akin_pickle_value **out, akin_error *err);
 
 /* "a list", "an integer": for messages. */
 const char *akin_pickle_kind_name(akin_pickle_kind kind);

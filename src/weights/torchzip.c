@@ -1,8 +1,10 @@
 /* torchzip.c - a state dict saved by torch.save (torch 1.6 to 2.13, torch/serialization.py).
  *
  * Entries <root>/data.pkl, <root>/data/<key>, <root>/byteorder; the root's name is arbitrary. What
- * data.pkl may name is the table below. Refused: TorchScript archives, big-endian files, state
- * dicts that hold something else than tensors and plain scalars.
+ * data.pkl may name is the table below. Refused: big-endian files, state dicts that hold something
+ * else than tensors and plain scalars. Of a TorchScript archive (torch.jit.save; OpenAI's original
+ * .pt files), which has code beside the tensors, only the tensors are read, named as its
+ * state_dict() names them.
  */
 #include "torchzip.h"
 
@@ -16,6 +18,9 @@
 
 /* torch.save allows any key for a storage; it writes "0", "1", ... */
 enum { max_key = 64, max_path = 1024 + max_key };
+
+/* A tensor's name; and of a TorchScript archive, objects inside objects and objects in all. */
+enum { max_name = 4096, max_nesting = 64, max_objects = 1 << 16 };
 
 enum role { STORAGE, UNTYPED, DTYPE, REBUILD_V2, REBUILD_V3, PARAMETER, HARMLESS };
 
@@ -50,6 +55,9 @@ static const akin_pickle_global globals[] = {
     { "torch._utils", "_rebuild_parameter", true, PARAMETER, 0 },
     { "torch", "Size", true, HARMLESS, 0 },
     { "torch", "device", true, HARMLESS, 0 },
+    { "torch.jit._pickle", "build_intlist", true, HARMLESS, 0 },
+    { "torch.jit._pickle", "build_doublelist", true, HARMLESS, 0 },
+    { "torch.jit._pickle", "build_boollist", true, HARMLESS, 0 },
 };
 enum { global_count = sizeof globals / sizeof *globals };
 
@@ -62,6 +70,8 @@ struct reader {
     akin_error *err;
     const char *name; /* of the tensor at hand, for messages */
     int name_size;
+    bool script;
+    size_t objects; /* visited */
 };
 
 static bool ends_with(const akin_zip_entry *entry, const char *text)
@@ -116,13 +126,9 @@ static akin_status find_pickle(struct reader *r, const akin_zip_entry **out)
                          "a ZIP archive without a data.pkl: not a checkpoint saved by torch.save");
     r->root = (*out)->name;
     r->root_size = (*out)->name_size - (sizeof name - 1);
-    if (has_code(r))
-        return akin_fail(
-            r->err, AKIN_E_UNSUPPORTED, r->path,
-            "a TorchScript archive (a program with its weights, like OpenAI's original .pt "
-            "files), not a state dict: use the model's safetensors form, or convert it "
-            "with torch.save(torch.jit.load(FILE, map_location='cpu').state_dict(), OUT)");
-    akin_status status = akin_zip_check_stored(&r->zip, r->path, r->err);
+    r->script = has_code(r);
+    /* torch.jit.save packs the code, which is not read; torch.save packs nothing. */
+    akin_status status = r->script ? AKIN_OK : akin_zip_check_stored(&r->zip, r->path, r->err);
     if (status != AKIN_OK)
         return status;
     const akin_zip_entry *order = entry_of(r, "byteorder", 9);
@@ -195,6 +201,8 @@ static akin_status find_storage(const struct reader *r, const akin_pickle_value 
         return akin_fail(r->err, AKIN_E_CORRUPT, r->path,
                          "tensor '%.*s': its storage '%.*s' is not in the archive", r->name_size,
                          r->name, (int)(5 + key->count), name);
+    if ((*out)->method != 0)
+        return fail_tensor(r, AKIN_E_UNSUPPORTED, "its storage is compressed in the archive");
     int64_t elements = id->items[4]->integer;
     uint64_t bytes;
     if (elements < 0 ||
@@ -332,6 +340,38 @@ static akin_status read_state_dict(struct reader *r, const akin_pickle_value *to
     return AKIN_OK;
 }
 
+/* The tensors among an object's attributes, and those of the objects among them: their names are
+ * behind `prefix`, which is r->name's first bytes. Other attributes say how the code runs. */
+static akin_status read_object(struct reader *r, const akin_pickle_value *object, char *name,
+                               size_t prefix, int nesting)
+{
+    if (nesting == max_nesting || ++r->objects > max_objects)
+        return akin_fail(r->err, AKIN_E_LIMIT, r->path,
+                         "a TorchScript archive of more than %d objects, or %d inside each other",
+                         max_objects, max_nesting);
+    for (size_t i = 0; i < object->count; i++) {
+        const akin_pickle_value *key = object->items[2 * i], *value = object->items[2 * i + 1];
+        const akin_pickle_global *call = global_of(value, AKIN_PICKLE_CALL);
+        const bool tensor = call != NULL && call->role != HARMLESS;
+        if (!tensor && value->kind != AKIN_PICKLE_DICT)
+            continue;
+        if (key->kind != AKIN_PICKLE_TEXT || key->count > max_name - prefix - 1)
+            return akin_fail(r->err, AKIN_E_FORMAT, r->path,
+                             "an attribute whose name is no text, or longer than %d bytes",
+                             max_name);
+        memcpy(name + prefix, key->text, key->count);
+        const size_t size = prefix + key->count;
+        name[size] = '.';
+        r->name = name;
+        r->name_size = (int)size;
+        akin_status status =
+            tensor ? read_value(r, value) : read_object(r, value, name, size + 1, nesting + 1);
+        if (status != AKIN_OK)
+            return status;
+    }
+    return AKIN_OK;
+}
+
 akin_status akin_torchzip_read(const unsigned char *data, size_t size, const char *path,
                                akin_tensor_list *out, akin_error *err)
 {
@@ -344,9 +384,22 @@ akin_status akin_torchzip_read(const unsigned char *data, size_t size, const cha
     akin_status status;
     AKIN_TRY(akin_zip_open(&r.zip, data, size, path, err));
     AKIN_TRY(find_pickle(&r, &pickle));
-    AKIN_TRY(akin_pickle_read(pickle->data, pickle->size, path, globals, global_count, &arena, &top,
-                              err));
-    AKIN_TRY(read_state_dict(&r, top));
+    if (pickle->method != 0) {
+        status = akin_fail(err, AKIN_E_UNSUPPORTED, path, "its data.pkl is compressed");
+        goto out;
+    }
+    AKIN_TRY(akin_pickle_read(pickle->data, pickle->size, path, globals, global_count, r.script,
+                              &arena, &top, err));
+    if (!r.script) {
+        AKIN_TRY(read_state_dict(&r, top));
+    } else if (top->kind == AKIN_PICKLE_DICT) {
+        char name[max_name + 1];
+        AKIN_TRY(read_object(&r, top, name, 0, 0));
+    } else {
+        status = akin_fail(err, AKIN_E_FORMAT, path, "a TorchScript archive that holds %s",
+                           akin_pickle_kind_name(top->kind));
+        goto out;
+    }
     status = akin_tensor_list_sort(out, first, err);
 out:
     akin_arena_clear(&arena);

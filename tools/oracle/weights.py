@@ -2,7 +2,7 @@
 """weights.py OUT - small checkpoints written by the reference libraries, and what is in them.
 
 Writes tests/golden/weights: safetensors and torch files of every kind that src/weights reads (and
-the two torch kinds that it refuses), expected.json with the dtype, shape, row-major bytes and
+the torch kind that it refuses), expected.json with the dtype, shape, row-major bytes and
 float32 value of each tensor as torch sees them after loading, and manifest.json.
 """
 import collections
@@ -142,6 +142,16 @@ def main(out):
         torch.save({"w": torch.arange(3.0)}, f)
     expected["buffer.pt"] = describe({"w": torch.arange(3.0)})
 
+    # A program with its weights, as OpenAI's original files are: modules inside modules, an attribute of
+    # another kind, a buffer, half precision.
+    inner = torch.nn.Sequential(torch.nn.LayerNorm(3).half(), torch.nn.Linear(3, 2))
+    script = torch.jit.script(torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Dropout(0.5), inner))
+    with torch.no_grad():
+        for i, p in enumerate(script.parameters()):
+            p.copy_(torch.arange(p.numel()).reshape(p.shape) / 8 + i)
+    script.save(path("torchscript.pt"))
+    expected["torchscript.pt"] = describe(script.state_dict())
+
     def shards(folder, first, ext, save):
         parts = [{"a": torch.arange(6.0).reshape(2, 3), "d": torch.tensor([7], dtype=torch.int64)},
                  {"b": torch.arange(4.0).half(), "c": torch.tensor(1.5)}]
@@ -159,7 +169,6 @@ def main(out):
     # Refused, each with its own message.
     torch.save({"w": torch.arange(3.0)}, path("legacy.pt"), _use_new_zipfile_serialization=False)
     os.truncate(path("legacy.pt"), 100)  # what follows holds addresses, different in each run
-    torch.jit.script(torch.nn.Linear(2, 2)).save(path("torchscript.pt"))
 
     with open(path("expected.json"), "w") as f:
         json.dump(expected, f, indent=0, sort_keys=True)
