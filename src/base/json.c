@@ -10,7 +10,8 @@
 static akin_status not_json(const void *bytes, size_t size, const char *path,
                             const json_error_t *why, akin_error *err)
 {
-    if (json_error_code(why) == json_error_out_of_memory)
+    /* jansson does not always say so: a request that failed may leave no text at all. */
+    if (json_error_code(why) == json_error_out_of_memory || why->text[0] == '\0')
         return akin_fail_nomem(err, "JSON", 0);
     if (akin_is_lfs_pointer(bytes, size))
         return akin_fail(err, AKIN_E_FORMAT, path, "a Git LFS pointer, not JSON: %s",
