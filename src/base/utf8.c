@@ -1,6 +1,8 @@
 /* utf8.c - strict UTF-8 (RFC 3629). */
 #include "utf8.h"
 
+#include <string.h>
+
 size_t akin_utf8_decode(const char *text, size_t size, uint32_t *out)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -58,6 +60,14 @@ size_t akin_utf8_encode(uint32_t c, char out[4])
 bool akin_utf8_valid(const char *text, size_t size, size_t *offset)
 {
     for (size_t i = 0; i < size;) {
+        uint64_t eight;
+        if (size - i >= sizeof eight) { /* most text is ASCII */
+            memcpy(&eight, text + i, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof eight;
+                continue;
+            }
+        }
         uint32_t c;
         size_t n = akin_utf8_decode(text + i, size - i, &c);
         if (n == 0) {

@@ -45,10 +45,10 @@ typedef struct size_field {
     int64_t shortest, height, width;
 } size_field;
 
-static akin_status edge_of(const json_t *value, const char *path, const char *field, int64_t *out,
+static akin_status edge_of(const akin_json *value, const char *path, const char *field, int64_t *out,
                            akin_error *err)
 {
-    int64_t n = json_is_integer(value) ? json_integer_value(value) : 0;
+    int64_t n = akin_json_is_integer(value) ? akin_json_integer(value) : 0;
     if (n < 1 || n > MAX_EDGE)
         return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be an integer between 1 and %d",
                          field, MAX_EDGE);
@@ -58,21 +58,21 @@ static akin_status edge_of(const json_t *value, const char *path, const char *fi
 
 /* A null is not an absent field: the reference keeps it, as a false for a flag and as an error for
  * a value that a step needs. */
-static bool is_null(const json_t *config, const char *field)
+static bool is_null(const akin_json *config, const char *field)
 {
-    return json_is_null(json_object_get(config, field));
+    return akin_json_is_null(akin_json_get(config, field));
 }
 
-static akin_status read_flag(const json_t *config, const char *path, const char *field, bool *io,
+static akin_status read_flag(const akin_json *config, const char *path, const char *field, bool *io,
                              akin_error *err)
 {
     if (is_null(config, field))
         *io = false;
-    return akin_json_bool(config, path, NULL, field, io, err);
+    return akin_json_bool_field(config, path, NULL, field, io, err);
 }
 
 /* Of a step that is done, no field may be null. */
-static akin_status check_step(const json_t *config, const char *path, bool done, const char *step,
+static akin_status check_step(const akin_json *config, const char *path, bool done, const char *step,
                               const char *first, const char *second, akin_error *err)
 {
     const char *field = is_null(config, first)                      ? first
@@ -86,31 +86,28 @@ static akin_status check_step(const json_t *config, const char *path, bool done,
 
 /* The forms that transformers' get_size_dict takes: an integer (`square` says whether of a square
  * or of the shortest edge), [height, width], or an object. Absent or null: *io keeps its value. */
-static akin_status read_size(const json_t *config, const char *path, const char *field, bool square,
+static akin_status read_size(const akin_json *config, const char *path, const char *field, bool square,
                              size_field *io, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    const json_t *value = json_object_get(config, field);
+    const akin_json *value = akin_json_get(config, field);
     size_field size = { 0 };
-    if (value == NULL || json_is_null(value))
+    if (value == NULL || akin_json_is_null(value))
         return AKIN_OK;
-    if (json_is_array(value)) {
-        if (json_array_size(value) != 2)
+    if (akin_json_is_array(value)) {
+        if (akin_json_count(value) != 2)
             return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be [height, width]", field);
-        AKIN_TRY(edge_of(json_array_get(value, 0), path, field, &size.height, err));
-        AKIN_TRY(edge_of(json_array_get(value, 1), path, field, &size.width, err));
-    } else if (json_is_object(value)) {
-        const char *key;
-        const json_t *edge;
-        void *at = json_object_iter((json_t *)(uintptr_t)value);
-        for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)value, at)) {
-            key = json_object_iter_key(at);
-            edge = json_object_iter_value(at);
+        AKIN_TRY(edge_of(akin_json_at(value, 0), path, field, &size.height, err));
+        AKIN_TRY(edge_of(akin_json_at(value, 1), path, field, &size.width, err));
+    } else if (akin_json_is_object(value)) {
+        for (size_t i = 0; i < akin_json_members(value); i++) {
+            const char *key = akin_json_key(value, i);
+            const akin_json *edge = akin_json_member(value, i);
             int64_t *to = strcmp(key, "shortest_edge") == 0 ? &size.shortest
                           : strcmp(key, "height") == 0      ? &size.height
                           : strcmp(key, "width") == 0       ? &size.width
                                                             : NULL;
-            if (to == NULL && json_is_null(edge))
+            if (to == NULL && akin_json_is_null(edge))
                 continue; /* "longest_edge": null says nothing */
             if (to == NULL)
                 return akin_fail(
@@ -137,34 +134,34 @@ out:
 }
 
 /* Three numbers, or one for all three channels. */
-static akin_status read_channels(const json_t *config, const char *path, const char *field,
+static akin_status read_channels(const akin_json *config, const char *path, const char *field,
                                  double io[3], akin_error *err)
 {
-    const json_t *value = json_object_get(config, field);
-    if (value == NULL || json_is_null(value))
+    const akin_json *value = akin_json_get(config, field);
+    if (value == NULL || akin_json_is_null(value))
         return AKIN_OK;
-    if (!json_is_number(value) && !(json_is_array(value) && json_array_size(value) == 3))
+    if (!akin_json_is_number(value) && !(akin_json_is_array(value) && akin_json_count(value) == 3))
         return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers",
                          field);
     for (size_t c = 0; c < 3; c++) {
-        const json_t *number = json_is_array(value) ? json_array_get(value, c) : value;
-        if (!json_is_number(number) || !(fabs(json_number_value(number)) <= (double)FLT_MAX))
+        const akin_json *number = akin_json_is_array(value) ? akin_json_at(value, c) : value;
+        if (!akin_json_is_number(number) || !(fabs(akin_json_double(number)) <= (double)FLT_MAX))
             return akin_fail(err, AKIN_E_CONFIG, path, "field '%s' must be a list of three numbers",
                              field);
-        io[c] = json_number_value(number);
+        io[c] = akin_json_double(number);
     }
     return AKIN_OK;
 }
 
 /* The class decides what absent fields mean, so another class's file is refused. */
-static akin_status check_class(const json_t *config, const char *path, akin_error *err)
+static akin_status check_class(const akin_json *config, const char *path, akin_error *err)
 {
     static const char *const fields[] = { "image_processor_type", "feature_extractor_type" };
     static const char *const known[] = { "CLIPImageProcessor", "CLIPImageProcessorFast",
                                          "CLIPImageProcessorPil", "CLIPFeatureExtractor" };
     const char *name = NULL;
     for (size_t i = 0; i < 2 && name == NULL; i++) {
-        akin_status status = akin_json_text(config, path, NULL, fields[i], &name, err);
+        akin_status status = akin_json_text_field(config, path, NULL, fields[i], &name, err);
         if (status != AKIN_OK)
             return status;
     }
@@ -178,7 +175,7 @@ static akin_status check_class(const json_t *config, const char *path, akin_erro
     return AKIN_OK;
 }
 
-static akin_status read_config(akin_preprocess *out, const json_t *config, const char *path,
+static akin_status read_config(akin_preprocess *out, const akin_json *config, const char *path,
                                akin_error *err)
 {
     akin_status status;
@@ -208,8 +205,8 @@ static akin_status read_config(akin_preprocess *out, const json_t *config, const
     AKIN_TRY(check_step(config, path, out->do_normalize, "do_normalize", "image_mean", "image_std",
                         err));
     AKIN_TRY(
-        akin_json_int(config, path, NULL, "resample", AKIN_NEAREST, AKIN_HAMMING, &resample, err));
-    AKIN_TRY(akin_json_number(config, path, NULL, "rescale_factor", &out->rescale_factor, err));
+        akin_json_int_field(config, path, NULL, "resample", AKIN_NEAREST, AKIN_HAMMING, &resample, err));
+    AKIN_TRY(akin_json_number_field(config, path, NULL, "rescale_factor", &out->rescale_factor, err));
     if (fabs(out->rescale_factor) > (double)FLT_MAX / 256) {
         status = akin_fail(err, AKIN_E_CONFIG, path, "field 'rescale_factor' is too large");
         goto out;
@@ -245,8 +242,8 @@ out:
 akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    json_t *outer = NULL, *plain = NULL;
-    const json_t *config = NULL;
+    akin_json *outer = NULL, *plain = NULL;
+    const akin_json *config = NULL;
     *out = defaults();
     char *nested = akin_path_join(folder, "processor_config.json");
     char *path = akin_path_join(folder, "preprocessor_config.json");
@@ -258,7 +255,7 @@ akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_
     /* The nested one wins, as in the reference. */
     if (akin_path_is_file(nested)) {
         AKIN_TRY(akin_json_read(nested, MAX_CONFIG, &outer, err));
-        AKIN_TRY(akin_json_object(outer, nested, NULL, "image_processor", &config, err));
+        AKIN_TRY(akin_json_object_field(outer, nested, NULL, "image_processor", &config, err));
     }
     if (config == NULL && akin_path_is_file(path)) {
         AKIN_TRY(akin_json_read(path, MAX_CONFIG, &plain, err));
@@ -270,8 +267,8 @@ akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_
 out:
     if (status != AKIN_OK)
         *out = defaults();
-    json_decref(outer);
-    json_decref(plain);
+    akin_json_free(outer);
+    akin_json_free(plain);
     free(nested);
     free(path);
     return status;

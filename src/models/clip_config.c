@@ -31,26 +31,26 @@ const char *akin_activation_name(akin_activation activation)
 }
 
 /* The reference refuses null where it wants a value; only a whole tower may be null. */
-static akin_status refuse_null(const json_t *object, const char *path, const char *where,
+static akin_status refuse_null(const akin_json *object, const char *path, const char *where,
                                const char *field, akin_error *err)
 {
-    if (!json_is_null(json_object_get(object, field)))
+    if (!akin_json_is_null(akin_json_get(object, field)))
         return AKIN_OK;
     return akin_fail(err, AKIN_E_CONFIG, path,
                      "field '%s%s%s' is null; give it a value, or leave it out for the default",
                      where != NULL ? where : "", where != NULL ? "." : "", field);
 }
 
-static akin_status read_int(const json_t *object, const char *path, const char *where,
+static akin_status read_int(const akin_json *object, const char *path, const char *where,
                             const char *field, int64_t min, int64_t max, int64_t *io,
                             akin_error *err)
 {
     akin_status status = refuse_null(object, path, where, field, err);
     return status != AKIN_OK ? status
-                             : akin_json_int(object, path, where, field, min, max, io, err);
+                             : akin_json_int_field(object, path, where, field, min, max, io, err);
 }
 
-static akin_status read_size(const json_t *object, const char *path, const char *where,
+static akin_status read_size(const akin_json *object, const char *path, const char *where,
                              const char *field, int64_t min, int64_t max, size_t *io,
                              akin_error *err)
 {
@@ -61,22 +61,22 @@ static akin_status read_size(const json_t *object, const char *path, const char 
 }
 
 /* The object that decides about a tower; NULL when neither is there. */
-static akin_status tower_object(const json_t *root, const char *path, const char *plain,
-                                const char *dict, const json_t **out, const char **where,
+static akin_status tower_object(const akin_json *root, const char *path, const char *plain,
+                                const char *dict, const akin_json **out, const char **where,
                                 akin_error *err)
 {
     *out = NULL;
     *where = dict;
-    akin_status status = akin_json_object(root, path, NULL, dict, out, err);
+    akin_status status = akin_json_object_field(root, path, NULL, dict, out, err);
     if (status != AKIN_OK || *out != NULL)
         return status;
     *where = plain;
-    return akin_json_object(root, path, NULL, plain, out, err);
+    return akin_json_object_field(root, path, NULL, plain, out, err);
 }
 
 /* The ranges are those of published models with an order of magnitude to spare: what they admit can
  * be multiplied without overflow, and the weights file decides the rest. */
-static akin_status read_tower(const json_t *object, const char *path, const char *where,
+static akin_status read_tower(const akin_json *object, const char *path, const char *where,
                               akin_tower_config *tower, akin_error *err)
 {
     akin_status status;
@@ -93,7 +93,7 @@ static akin_status read_tower(const json_t *object, const char *path, const char
     }
     double eps = 1e-5;
     AKIN_TRY(refuse_null(object, path, where, "layer_norm_eps", err));
-    AKIN_TRY(akin_json_number(object, path, where, "layer_norm_eps", &eps, err));
+    AKIN_TRY(akin_json_number_field(object, path, where, "layer_norm_eps", &eps, err));
     if (!(eps >= 0.0 && eps <= 1.0)) {
         status = akin_fail(err, AKIN_E_CONFIG, path,
                            "field '%s.layer_norm_eps' must lie between 0 and 1", where);
@@ -102,7 +102,7 @@ static akin_status read_tower(const json_t *object, const char *path, const char
     tower->eps = (float)eps;
     const char *name = "quick_gelu";
     AKIN_TRY(refuse_null(object, path, where, "hidden_act", err));
-    AKIN_TRY(akin_json_text(object, path, where, "hidden_act", &name, err));
+    AKIN_TRY(akin_json_text_field(object, path, where, "hidden_act", &name, err));
     for (size_t i = 0; i < ACTIVATIONS; i++)
         if (strcmp(name, activations[i].name) == 0) {
             tower->activation = activations[i].activation;
@@ -127,8 +127,8 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     char *path = akin_path_join(folder, "config.json");
     if (path == NULL)
         return akin_fail_nomem(err, "path", 0);
-    json_t *root;
-    const json_t *tower;
+    akin_json *root;
+    const akin_json *tower;
     const char *where, *type = NULL;
     int64_t eos = 49407, channels = 3;
     akin_status status = akin_json_read(path, CONFIG_BYTES, &root, err);
@@ -136,7 +136,7 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
         free(path);
         return status;
     }
-    AKIN_TRY(akin_json_text(root, path, NULL, "model_type", &type, err));
+    AKIN_TRY(akin_json_text_field(root, path, NULL, "model_type", &type, err));
     if (type != NULL &&
         (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0)) {
         status =
@@ -169,7 +169,7 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
     AKIN_TRY(read_size(tower, path, where, "patch_size", 1, (int64_t)out->image, &out->patch, err));
     out->grid = out->image / out->patch;
 out:
-    json_decref(root);
+    akin_json_free(root);
     free(path);
     return status;
 }

@@ -39,7 +39,7 @@ struct loader {
     akin_error *err;
     const char *folder;
     char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
-    json_t *config, *map, *added, *tokenizer; /* NULL when the file is not there */
+    akin_json *config, *map, *added, *tokenizer; /* NULL when the file is not there */
     akin_buffer text;                         /* of tokenizer.json or vocab.json */
     bool has_vocab;
     akin_span vocab, merges; /* in text; .data NULL: not found */
@@ -52,10 +52,10 @@ struct loader {
 
 /* Parses a JSON object. transformers writes "no limit" as the integer
  * 1000000000000000019884624838656, which must be read as a real. */
-static akin_status parse(const char *text, size_t size, const char *path, json_t **out,
+static akin_status parse(const char *text, size_t size, const char *path, akin_json **out,
                          akin_error *err)
 {
-    return akin_json_parse_object(text, size, path, JSON_DECODE_INT_AS_REAL, out, err);
+    return akin_json_parse_object(text, size, path, out, err);
 }
 
 /* Reads a file; *found is false, and nothing else happens, when it is not there. */
@@ -67,7 +67,7 @@ static akin_status read_file(const char *path, akin_buffer *text, bool *found, a
 }
 
 /* A JSON file that need not be there: then *out stays NULL. */
-static akin_status read_json(const char *path, json_t **out, akin_error *err)
+static akin_status read_json(const char *path, akin_json **out, akin_error *err)
 {
     akin_buffer text;
     bool found;
@@ -79,7 +79,7 @@ static akin_status read_json(const char *path, json_t **out, akin_error *err)
     return status;
 }
 
-/* tokenizer.json without its vocabulary and merges goes through jansson; these stay in l->text. */
+/* tokenizer.json without its vocabulary and merges becomes a tree; these stay in l->text. */
 static akin_status read_tokenizer_json(struct loader *l)
 {
     bool found;
@@ -114,37 +114,37 @@ static akin_status refuse(struct loader *l, const char *path, const char *what)
 }
 
 /* The "type" of a part of tokenizer.json, for messages. */
-static const char *type_of(const json_t *part)
+static const char *type_of(const akin_json *part)
 {
-    const char *type = json_string_value(json_object_get(part, "type"));
-    return type != NULL ? type : part == NULL || json_is_null(part) ? "none" : "without a type";
+    const char *type = akin_json_string(akin_json_get(part, "type"));
+    return type != NULL ? type : part == NULL || akin_json_is_null(part) ? "none" : "without a type";
 }
 
-static bool is(const json_t *part, const char *type) { return strcmp(type_of(part), type) == 0; }
+static bool is(const akin_json *part, const char *type) { return strcmp(type_of(part), type) == 0; }
 
-static bool text_is(const json_t *object, const char *field, const char *value)
+static bool text_is(const akin_json *object, const char *field, const char *value)
 {
-    const char *text = json_string_value(json_object_get(object, field));
+    const char *text = akin_json_string(akin_json_get(object, field));
     return text != NULL && strcmp(text, value) == 0;
 }
 
-static bool absent(const json_t *object, const char *field)
+static bool absent(const akin_json *object, const char *field)
 {
-    const json_t *value = json_object_get(object, field);
-    return value == NULL || json_is_null(value);
+    const akin_json *value = akin_json_get(object, field);
+    return value == NULL || akin_json_is_null(value);
 }
 
-static bool is_false_or_absent(const json_t *object, const char *field)
+static bool is_false_or_absent(const akin_json *object, const char *field)
 {
-    return absent(object, field) || json_is_false(json_object_get(object, field));
+    return absent(object, field) || akin_json_is_false(akin_json_get(object, field));
 }
 
 /* ---- tokenizer.json: is it CLIP's? */
 
-static akin_status check_model(struct loader *l, const json_t *model)
+static akin_status check_model(struct loader *l, const akin_json *model)
 {
     const char *path = l->tokenizer_path;
-    if (!json_is_object(model))
+    if (!akin_json_is_object(model))
         return refuse(l, path, "field 'model' must be an object");
     if (!absent(model, "type") && !is(model, "BPE"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
@@ -163,17 +163,17 @@ static akin_status check_model(struct loader *l, const json_t *model)
 }
 
 /* NFC, \s+ to one space, lower case. */
-static akin_status check_normalizer(struct loader *l, const json_t *normalizer)
+static akin_status check_normalizer(struct loader *l, const akin_json *normalizer)
 {
-    const json_t *list = json_object_get(normalizer, "normalizers");
-    const json_t *replace = json_array_get(list, 1);
-    if (is(normalizer, "Sequence") && json_array_size(list) == 3 &&
-        is(json_array_get(list, 0), "NFC") && is(replace, "Replace") &&
-        text_is(json_object_get(replace, "pattern"), "Regex", "\\s+") &&
-        text_is(replace, "content", " ") && is(json_array_get(list, 2), "Lowercase"))
+    const akin_json *list = akin_json_get(normalizer, "normalizers");
+    const akin_json *replace = akin_json_at(list, 1);
+    if (is(normalizer, "Sequence") && akin_json_count(list) == 3 &&
+        is(akin_json_at(list, 0), "NFC") && is(replace, "Replace") &&
+        text_is(akin_json_get(replace, "pattern"), "Regex", "\\s+") &&
+        text_is(replace, "content", " ") && is(akin_json_at(list, 2), "Lowercase"))
         return AKIN_OK;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *part = json_array_get(list, i);
+    for (size_t i = 0; i < akin_json_count(list); i++) {
+        const akin_json *part = akin_json_at(list, i);
         if (!is(part, "NFC") && !is(part, "Replace") && !is(part, "Lowercase"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "normalizer %s; CLIP's are NFC, Replace and Lowercase", type_of(part));
@@ -199,29 +199,29 @@ static bool is_clip_pattern(const char *pattern)
     return strcmp(pattern, pattern_tail) == 0;
 }
 
-static akin_status check_pre_tokenizer(struct loader *l, const json_t *pre)
+static akin_status check_pre_tokenizer(struct loader *l, const akin_json *pre)
 {
-    const json_t *list = json_object_get(pre, "pretokenizers");
-    const json_t *split = json_array_get(list, 0), *bytes = json_array_get(list, 1);
+    const akin_json *list = akin_json_get(pre, "pretokenizers");
+    const akin_json *split = akin_json_at(list, 0), *bytes = akin_json_at(list, 1);
     if (!is(pre, "Sequence"))
         return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                          "pre-tokenizer %s; CLIP's is a Sequence of Split and ByteLevel",
                          type_of(pre));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *part = json_array_get(list, i);
+    for (size_t i = 0; i < akin_json_count(list); i++) {
+        const akin_json *part = akin_json_at(list, i);
         if (!is(part, "Split") && !is(part, "ByteLevel"))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "pre-tokenizer %s; CLIP's are Split and ByteLevel", type_of(part));
     }
-    if (json_array_size(list) != 2 || !is(split, "Split") || !is(bytes, "ByteLevel"))
+    if (akin_json_count(list) != 2 || !is(split, "Split") || !is(bytes, "ByteLevel"))
         return refuse(l, l->tokenizer_path,
                       "pre-tokenizers other than CLIP's Split, then ByteLevel");
     if (!is_clip_pattern(
-            json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"))) ||
-        !text_is(split, "behavior", "Removed") || !json_is_true(json_object_get(split, "invert")))
+            akin_json_string(akin_json_get(akin_json_get(split, "pattern"), "Regex"))) ||
+        !text_is(split, "behavior", "Removed") || !akin_json_is_true(akin_json_get(split, "invert")))
         return refuse(l, l->tokenizer_path, "pre-tokenizer Split with another pattern than CLIP's");
     if (!is_false_or_absent(bytes, "add_prefix_space") ||
-        json_is_false(json_object_get(bytes, "use_regex")))
+        akin_json_is_false(akin_json_get(bytes, "use_regex")))
         return refuse(l, l->tokenizer_path,
                       "pre-tokenizer ByteLevel with other options than CLIP's");
     return AKIN_OK;
@@ -269,14 +269,14 @@ out:
 static akin_status load_tokenizer_json(struct loader *l)
 {
     akin_status status;
-    const json_t *model = json_object_get(l->tokenizer, "model");
+    const akin_json *model = akin_json_get(l->tokenizer, "model");
     AKIN_TRY(check_model(l, model));
-    AKIN_TRY(check_normalizer(l, json_object_get(l->tokenizer, "normalizer")));
-    AKIN_TRY(check_pre_tokenizer(l, json_object_get(l->tokenizer, "pre_tokenizer")));
-    if (!json_is_object(json_object_get(model, "vocab")))
+    AKIN_TRY(check_normalizer(l, akin_json_get(l->tokenizer, "normalizer")));
+    AKIN_TRY(check_pre_tokenizer(l, akin_json_get(l->tokenizer, "pre_tokenizer")));
+    if (!akin_json_is_object(akin_json_get(model, "vocab")))
         return refuse(l, l->tokenizer_path,
                       "field 'model.vocab' must be an object of entries and ids");
-    if (!json_is_array(json_object_get(model, "merges")))
+    if (!akin_json_is_array(akin_json_get(model, "merges")))
         return refuse(l, l->tokenizer_path, "field 'model.merges' must be an array");
     if (l->vocab.data == NULL) /* "\u0076ocab" */
         return refuse(l, l->tokenizer_path, "the keys of 'model' must be written without escapes");
@@ -316,23 +316,23 @@ static akin_status list_add(struct token_list *list, const struct named *item, a
 }
 
 /* A token from a string (special) or from an object {"content": ..., flags}. */
-static akin_status read_token(struct loader *l, const json_t *json, const char *path,
+static akin_status read_token(struct loader *l, const akin_json *json, const char *path,
                               const char *where, struct named *out)
 {
     akin_status status = AKIN_OK;
     *out = (struct named){ .key = where, .normalized = -1 };
-    const char *content = json_string_value(json);
+    const char *content = akin_json_string(json);
     if (content != NULL) {
         out->is_string = true;
         out->token.special = true;
     } else {
         bool normalized = false;
-        AKIN_TRY(akin_json_text(json, path, where, "content", &content, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "special", &out->token.special, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "single_word", &out->token.single_word, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "lstrip", &out->token.lstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "rstrip", &out->token.rstrip, l->err));
-        AKIN_TRY(akin_json_bool(json, path, where, "normalized", &normalized, l->err));
+        AKIN_TRY(akin_json_text_field(json, path, where, "content", &content, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "special", &out->token.special, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "single_word", &out->token.single_word, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "lstrip", &out->token.lstrip, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "rstrip", &out->token.rstrip, l->err));
+        AKIN_TRY(akin_json_bool_field(json, path, where, "normalized", &normalized, l->err));
         if (!absent(json, "normalized"))
             out->normalized = normalized;
     }
@@ -380,11 +380,11 @@ static akin_status list_with_id(struct loader *l, struct named *token, int64_t i
     return list_add(&l->listed, token, l->err);
 }
 
-static akin_status id_value(struct loader *l, const json_t *json, const char *path,
+static akin_status id_value(struct loader *l, const akin_json *json, const char *path,
                             const char *content, int64_t *out)
 {
-    double value = json_number_value(json);
-    if (!json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
+    double value = akin_json_double(json);
+    if (!akin_json_is_number(json) || !(value >= 0 && value < AKIN_VOCABULARY_MAX) ||
         value != (double)(int64_t)value)
         return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                          "the id of added token '%.60s' must be an integer between 0 and %d",
@@ -394,15 +394,17 @@ static akin_status id_value(struct loader *l, const json_t *json, const char *pa
 }
 
 /* added_tokens_decoder of tokenizer_config.json: {"49406": {"content": ...}, ...}. */
-static akin_status list_decoder(struct loader *l, const json_t *decoder)
+static akin_status list_decoder(struct loader *l, const akin_json *decoder)
 {
     akin_status status = AKIN_OK;
     const char *path = l->config_path;
-    if (!json_is_object(decoder))
+    if (!akin_json_is_object(decoder))
         return refuse(l, path, "field 'added_tokens_decoder' must be an object");
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)decoder, key, value) {
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(decoder); member++) {
+        key = akin_json_key(decoder, member);
+        value = akin_json_member(decoder, member);
         char *end;
         struct named token;
         long long id = strtoll(key, &end, 10);
@@ -410,7 +412,7 @@ static akin_status list_decoder(struct loader *l, const json_t *decoder)
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field 'added_tokens_decoder': '%.60s' is no id between 0 and %d", key,
                              AKIN_VOCABULARY_MAX - 1);
-        if (!json_is_object(value))
+        if (!akin_json_is_object(value))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field 'added_tokens_decoder.%s' must be an object", key);
         AKIN_TRY(read_token(l, value, path, "added_tokens_decoder", &token));
@@ -426,8 +428,10 @@ static akin_status list_added_json(struct loader *l)
 {
     akin_status status = AKIN_OK;
     const char *content;
-    json_t *value;
-    json_object_foreach(l->added, content, value) {
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(l->added); member++) {
+        content = akin_json_key(l->added, member);
+        value = akin_json_member(l->added, member);
         int64_t id = 0;
         struct named token = { .key = "added_tokens.json", .normalized = -1,
                                .token = { .content = content, .size = strlen(content) } };
@@ -449,19 +453,19 @@ out:
 static akin_status list_tokenizer_json(struct loader *l)
 {
     akin_status status = AKIN_OK;
-    const json_t *array = json_object_get(l->tokenizer, "added_tokens");
-    if (!json_is_array(array))
+    const akin_json *array = akin_json_get(l->tokenizer, "added_tokens");
+    if (!akin_json_is_array(array))
         return refuse(l, l->tokenizer_path, "field 'added_tokens' must be an array");
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i);
+    for (size_t i = 0; i < akin_json_count(array); i++) {
+        const akin_json *item = akin_json_at(array, i);
         struct named token;
         int64_t id = 0;
-        if (!json_is_object(item))
+        if (!akin_json_is_object(item))
             return akin_fail(l->err, AKIN_E_TOKENIZER, l->tokenizer_path,
                              "added_tokens[%zu] must be an object", i);
         AKIN_TRY(read_token(l, item, l->tokenizer_path, "added_tokens", &token));
         AKIN_TRY(
-            id_value(l, json_object_get(item, "id"), l->tokenizer_path, token.token.content, &id));
+            id_value(l, akin_json_get(item, "id"), l->tokenizer_path, token.token.content, &id));
         AKIN_TRY(list_with_id(l, &token, id));
     }
 out:
@@ -475,7 +479,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Sets (or adds) a named token. */
-static akin_status set_named(struct loader *l, const char *key, const json_t *value,
+static akin_status set_named(struct loader *l, const char *key, const akin_json *value,
                              const char *path, bool special)
 {
     struct named token;
@@ -496,15 +500,17 @@ static akin_status set_named(struct loader *l, const char *key, const json_t *va
 
 /* The named tokens of one file. In tokenizer_config.json an object is a token only when it says
  * "__type": "AddedToken". */
-static akin_status read_named(struct loader *l, const json_t *file, const char *path, bool is_map)
+static akin_status read_named(struct loader *l, const akin_json *file, const char *path, bool is_map)
 {
     akin_status status = AKIN_OK;
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)file, key, value) {
-        if (!ends_with(key, "_token") || json_is_boolean(value))
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(file); member++) {
+        key = akin_json_key(file, member);
+        value = akin_json_member(file, member);
+        if (!ends_with(key, "_token") || akin_json_is_bool(value))
             continue;
-        if (json_is_null(value)) {
+        if (akin_json_is_null(value)) {
             static const char *const needed[] = { "bos_token", "eos_token", "unk_token" };
             for (size_t i = 0; i < 3; i++)
                 if (strcmp(key, needed[i]) == 0)
@@ -515,8 +521,8 @@ static akin_status read_named(struct loader *l, const json_t *file, const char *
                     l->named.items[i].token.size = 0;
             continue;
         }
-        if (!json_is_string(value) &&
-            !(json_is_object(value) && (is_map || text_is(value, "__type", "AddedToken"))))
+        if (!akin_json_is_string(value) &&
+            !(akin_json_is_object(value) && (is_map || text_is(value, "__type", "AddedToken"))))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "field '%s' is neither a string nor an AddedToken", key);
         AKIN_TRY(set_named(l, key, value, path, is_map));
@@ -526,14 +532,14 @@ out:
 }
 
 /* A list of further special tokens, or a dictionary of named ones. */
-static akin_status read_extra(struct loader *l, const json_t *extra, const char *path, bool is_map)
+static akin_status read_extra(struct loader *l, const akin_json *extra, const char *path, bool is_map)
 {
     akin_status status = AKIN_OK;
-    for (size_t i = 0; i < json_array_size(extra); i++) {
-        const json_t *item = json_array_get(extra, i);
+    for (size_t i = 0; i < akin_json_count(extra); i++) {
+        const akin_json *item = akin_json_at(extra, i);
         struct named token;
-        if (!json_is_string(item) &&
-            !(json_is_object(item) && (is_map || text_is(item, "__type", "AddedToken"))))
+        if (!akin_json_is_string(item) &&
+            !(akin_json_is_object(item) && (is_map || text_is(item, "__type", "AddedToken"))))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "special token %zu of the list is neither a string nor an AddedToken",
                              i);
@@ -542,9 +548,11 @@ static akin_status read_extra(struct loader *l, const json_t *extra, const char 
         AKIN_TRY(list_add(&l->extra, &token, l->err));
     }
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)extra, key, value) {
-        if (!json_is_string(value))
+    const akin_json *value;
+    for (size_t member = 0; member < akin_json_members(extra); member++) {
+        key = akin_json_key(extra, member);
+        value = akin_json_member(extra, member);
+        if (!akin_json_is_string(value))
             return akin_fail(l->err, AKIN_E_TOKENIZER, path,
                              "special token '%.60s' is not a string", key);
         AKIN_TRY(set_named(l, key, value, path, false));
@@ -554,10 +562,10 @@ out:
 }
 
 /* A field that is there and neither null nor empty. */
-static const json_t *extra_field(const json_t *file, const char *field)
+static const akin_json *extra_field(const akin_json *file, const char *field)
 {
-    const json_t *value = json_object_get(file, field);
-    return json_array_size(value) != 0 || json_object_size(value) != 0 ? value : NULL;
+    const akin_json *value = akin_json_get(file, field);
+    return akin_json_count(value) != 0 || akin_json_members(value) != 0 ? value : NULL;
 }
 
 static akin_status read_special_tokens(struct loader *l, bool with_map)
@@ -578,14 +586,14 @@ static akin_status read_special_tokens(struct loader *l, bool with_map)
         AKIN_TRY(list_add(&l->named, &token, l->err));
     }
     AKIN_TRY(read_named(l, l->config, l->config_path, false));
-    const json_t *extra = extra_field(l->config, "extra_special_tokens");
+    const akin_json *extra = extra_field(l->config, "extra_special_tokens");
     if (extra == NULL)
         extra = extra_field(l->config, "additional_special_tokens");
     if (extra != NULL)
         AKIN_TRY(read_extra(l, extra, l->config_path, false));
     if (with_map && l->map != NULL) {
         AKIN_TRY(read_named(l, l->map, l->map_path, true));
-        const json_t *more = extra_field(l->map, "extra_special_tokens");
+        const akin_json *more = extra_field(l->map, "extra_special_tokens");
         if (more != NULL)
             AKIN_TRY(read_extra(l, more, l->map_path, true));
         else if (extra == NULL && (more = extra_field(l->map, "additional_special_tokens")) != NULL)
@@ -673,7 +681,7 @@ out:
 static akin_status list_added(struct loader *l)
 {
     akin_status status = AKIN_OK;
-    const json_t *decoder = json_object_get(l->config, "added_tokens_decoder");
+    const akin_json *decoder = akin_json_get(l->config, "added_tokens_decoder");
     if (decoder != NULL) {
         AKIN_TRY(list_decoder(l, decoder));
     } else {
@@ -694,25 +702,25 @@ static akin_status read_options(struct loader *l)
 {
     akin_status status = AKIN_OK;
     const char *path = l->config_path, *side = NULL;
-    const json_t *truncation = json_object_get(l->tokenizer, "truncation");
-    AKIN_TRY(akin_json_text(l->config, path, NULL, "truncation_side", &side, l->err));
+    const akin_json *truncation = akin_json_get(l->tokenizer, "truncation");
+    AKIN_TRY(akin_json_text_field(l->config, path, NULL, "truncation_side", &side, l->err));
     if (side == NULL && text_is(truncation, "direction", "Left"))
         side = "left";
     if (side != NULL && strcmp(side, "left") != 0 && strcmp(side, "right") != 0)
         return akin_fail(l->err, AKIN_E_CONFIG, path,
                          "field 'truncation_side' is '%.60s'; left or right", side);
     l->t->truncate_left = side != NULL && strcmp(side, "left") == 0;
-    AKIN_TRY(akin_json_bool(l->config, path, NULL, "split_special_tokens",
+    AKIN_TRY(akin_json_bool_field(l->config, path, NULL, "split_special_tokens",
                             &l->t->split_special_tokens, l->err));
     double length = 0;
     if (!absent(l->config, "max_len"))
-        AKIN_TRY(akin_json_number(l->config, path, NULL, "max_len", &length, l->err));
-    AKIN_TRY(akin_json_number(l->config, path, NULL, "model_max_length", &length, l->err));
+        AKIN_TRY(akin_json_number_field(l->config, path, NULL, "max_len", &length, l->err));
+    AKIN_TRY(akin_json_number_field(l->config, path, NULL, "model_max_length", &length, l->err));
     /* "No limit" is written as 10^30. */
     l->t->max_length = length >= 1 && length <= INT32_MAX ? (int32_t)length : 0;
-    const json_t *versions = json_object_get(l->config, "fast_tokenizer_files");
-    for (size_t i = 0; i < json_array_size(versions); i++) {
-        const char *name = json_string_value(json_array_get(versions, i));
+    const akin_json *versions = akin_json_get(l->config, "fast_tokenizer_files");
+    for (size_t i = 0; i < akin_json_count(versions); i++) {
+        const char *name = akin_json_string(akin_json_at(versions, i));
         if (name == NULL || strcmp(name, "tokenizer.json") != 0)
             return refuse(l, path,
                           "field 'fast_tokenizer_files' names other files than tokenizer.json");
@@ -727,10 +735,10 @@ static void loader_clear(struct loader *l)
                       l->tokenizer_path, l->vocab_path, l->merges_path };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         free(paths[i]);
-    json_decref(l->config);
-    json_decref(l->map);
-    json_decref(l->added);
-    json_decref(l->tokenizer);
+    akin_json_free(l->config);
+    akin_json_free(l->map);
+    akin_json_free(l->added);
+    akin_json_free(l->tokenizer);
     akin_buffer_clear(&l->text);
     free(l->listed.items);
     free(l->named.items);
@@ -764,7 +772,7 @@ akin_status akin_tokenizer_load(akin_tokenizer *t, const char *folder, akin_erro
     }
     AKIN_TRY(read_json(l.config_path, &l.config, err));
     /* added_tokens_decoder is the newer form: where it is, the two older files do not count. */
-    bool older = json_object_get(l.config, "added_tokens_decoder") == NULL;
+    bool older = akin_json_get(l.config, "added_tokens_decoder") == NULL;
     if (older) {
         AKIN_TRY(read_json(l.map_path, &l.map, err));
         AKIN_TRY(read_json(l.added_path, &l.added, err));

@@ -268,31 +268,30 @@ static akin_status open_shard(akin_checkpoint *c, const struct place *places, si
 /* The checkpoint of an index file, whose bytes are `text`. */
 static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin_error *err)
 {
-    json_t *index = NULL;
-    const json_t *map = NULL;
+    akin_json *index = NULL;
+    const akin_json *map = NULL;
     struct place *places = NULL;
     size_t count = 0, shards = 0;
     akin_status status;
     if (text->size > max_index)
         return akin_fail(err, AKIN_E_LIMIT, c->path, "an index of %zu bytes; the limit is %d",
                          text->size, max_index);
-    AKIN_TRY(akin_json_parse(text->data, text->size, c->path, 0, &index, err));
-    map = json_object_get(index, "weight_map");
-    if (!json_is_object(map)) {
+    AKIN_TRY(akin_json_parse(text->data, text->size, c->path, &index, err));
+    map = akin_json_get(index, "weight_map");
+    if (!akin_json_is_object(map)) {
         status = akin_fail(err, AKIN_E_FORMAT, c->path,
                            "JSON without a 'weight_map' object: not the index of "
                            "a checkpoint");
         goto out;
     }
-    places = calloc(json_object_size(map) + 1, sizeof *places);
+    places = calloc(akin_json_members(map) + 1, sizeof *places);
     if (places == NULL) {
-        status = akin_fail_nomem(err, "index", (json_object_size(map) + 1) * sizeof *places);
+        status = akin_fail_nomem(err, "index", (akin_json_members(map) + 1) * sizeof *places);
         goto out;
     }
-    for (void *i = json_object_iter((json_t *)(uintptr_t)map); i != NULL;
-         i = json_object_iter_next((json_t *)(uintptr_t)map, i)) {
-        places[count].tensor = json_object_iter_key(i);
-        places[count].file = json_string_value(json_object_iter_value(i));
+    for (size_t i = 0; i < akin_json_members(map); i++) {
+        places[count].tensor = akin_json_key(map, i);
+        places[count].file = akin_json_string(akin_json_member(map, i));
         if (places[count].file == NULL) {
             status =
                 akin_fail(err, AKIN_E_FORMAT, c->path,
@@ -323,7 +322,7 @@ static akin_status open_index(akin_checkpoint *c, const akin_mapping *text, akin
     status = akin_tensor_list_sort(&c->list, 0, err);
 out:
     free(places);
-    json_decref(index);
+    akin_json_free(index);
     return status;
 }
 

@@ -36,37 +36,37 @@ static bool dtype_of(const char *text, akin_dtype *out)
     return false;
 }
 
-static akin_status read_shape(const struct file *file, const char *name, const json_t *shape,
+static akin_status read_shape(const struct file *file, const char *name, const akin_json *shape,
                               akin_tensor *tensor, akin_error *err)
 {
-    if (!json_is_array(shape))
+    if (!akin_json_is_array(shape))
         return akin_fail(err, AKIN_E_FORMAT, file->path, "tensor '%s': no 'shape' array", name);
-    if (json_array_size(shape) > AKIN_MAX_DIMS)
+    if (akin_json_count(shape) > AKIN_MAX_DIMS)
         return akin_fail(err, AKIN_E_LIMIT, file->path,
                          "tensor '%s' has %zu dimensions; the limit is %d", name,
-                         json_array_size(shape), AKIN_MAX_DIMS);
-    tensor->dims = (int)json_array_size(shape);
+                         akin_json_count(shape), AKIN_MAX_DIMS);
+    tensor->dims = (int)akin_json_count(shape);
     for (int i = 0; i < tensor->dims; i++) {
-        const json_t *dim = json_array_get(shape, (size_t)i);
-        if (!json_is_integer(dim) || json_integer_value(dim) < 0)
+        const akin_json *dim = akin_json_at(shape, (size_t)i);
+        if (!akin_json_is_integer(dim) || akin_json_integer(dim) < 0)
             return akin_fail(err, AKIN_E_FORMAT, file->path,
                              "tensor '%s': dimension %d is not a whole number of 0 or more", name,
                              i);
-        tensor->shape[i] = json_integer_value(dim);
+        tensor->shape[i] = akin_json_integer(dim);
     }
     return AKIN_OK;
 }
 
 /* data_offsets as [begin, end), checked against the data. */
-static akin_status read_span(const struct file *file, const char *name, const json_t *offsets,
+static akin_status read_span(const struct file *file, const char *name, const akin_json *offsets,
                              struct span *out, akin_error *err)
 {
-    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
-        json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
+    const akin_json *begin = akin_json_at(offsets, 0), *end = akin_json_at(offsets, 1);
+    if (akin_json_count(offsets) != 2 || !akin_json_is_integer(begin) || !akin_json_is_integer(end) ||
+        akin_json_integer(begin) < 0 || akin_json_integer(end) < akin_json_integer(begin))
         return akin_fail(err, AKIN_E_FORMAT, file->path,
                          "tensor '%s': 'data_offsets' is not a begin and an end", name);
-    *out = (struct span){ (uint64_t)json_integer_value(begin), (uint64_t)json_integer_value(end),
+    *out = (struct span){ (uint64_t)akin_json_integer(begin), (uint64_t)akin_json_integer(end),
                           NULL };
     if (out->end > file->data_size)
         return akin_fail(err, AKIN_E_TRUNCATED, file->path,
@@ -76,22 +76,22 @@ static akin_status read_span(const struct file *file, const char *name, const js
     return AKIN_OK;
 }
 
-static akin_status read_tensor(const struct file *file, const char *name, const json_t *entry,
+static akin_status read_tensor(const struct file *file, const char *name, const akin_json *entry,
                                akin_tensor_list *list, struct span *span, akin_error *err)
 {
     akin_tensor tensor = { .file = file->path };
-    if (!json_is_object(entry))
+    if (!akin_json_is_object(entry))
         return akin_fail(err, AKIN_E_FORMAT, file->path,
                          "tensor '%s' is not described by an object", name);
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    const char *dtype = akin_json_string(akin_json_get(entry, "dtype"));
     if (dtype == NULL)
         return akin_fail(err, AKIN_E_FORMAT, file->path, "tensor '%s': no 'dtype' string", name);
     if (!dtype_of(dtype, &tensor.dtype))
         return akin_fail(err, AKIN_E_TENSOR_DTYPE, file->path,
                          "tensor '%s' is %s, a dtype that akin does not read", name, dtype);
-    akin_status status = read_shape(file, name, json_object_get(entry, "shape"), &tensor, err);
+    akin_status status = read_shape(file, name, akin_json_get(entry, "shape"), &tensor, err);
     if (status == AKIN_OK)
-        status = read_span(file, name, json_object_get(entry, "data_offsets"), span, err);
+        status = read_span(file, name, akin_json_get(entry, "data_offsets"), span, err);
     if (status != AKIN_OK)
         return status;
 
@@ -146,14 +146,16 @@ static akin_status check_cover(const struct file *file, struct span *spans, size
     return AKIN_OK;
 }
 
-static akin_status check_metadata(const struct file *file, const json_t *metadata, akin_error *err)
+static akin_status check_metadata(const struct file *file, const akin_json *metadata, akin_error *err)
 {
     const char *key;
-    json_t *value;
-    if (!json_is_object(metadata))
+    const akin_json *value;
+    if (!akin_json_is_object(metadata))
         return akin_fail(err, AKIN_E_FORMAT, file->path, "'__metadata__' is not an object");
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
-        if (!json_is_string(value))
+    for (size_t member = 0; member < akin_json_members(metadata); member++) {
+        key = akin_json_key(metadata, member);
+        value = akin_json_member(metadata, member);
+        if (!akin_json_is_string(value))
             return akin_fail(err, AKIN_E_FORMAT, file->path, "'__metadata__.%s' is not a string",
                              key);
     }
@@ -182,21 +184,24 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     struct file file = { path, data + c.pos, akin_cursor_left(&c) };
     struct span *spans = NULL;
     size_t count = 0, first = out->count;
-    json_t *header = NULL, *entry;
+    akin_json *header = NULL;
+    const akin_json *entry;
     const char *name;
     akin_status status;
-    AKIN_TRY(akin_json_parse(text, (size_t)header_size, path, 0, &header, err));
-    if (!json_is_object(header)) {
+    AKIN_TRY(akin_json_parse(text, (size_t)header_size, path, &header, err));
+    if (!akin_json_is_object(header)) {
         status = akin_fail(err, AKIN_E_FORMAT, path, "the safetensors header is not a JSON object");
         goto out;
     }
-    spans = calloc(json_object_size(header) + 1, sizeof *spans);
+    spans = calloc(akin_json_members(header) + 1, sizeof *spans);
     if (spans == NULL) {
         status =
-            akin_fail_nomem(err, "list of tensors", (json_object_size(header) + 1) * sizeof *spans);
+            akin_fail_nomem(err, "list of tensors", (akin_json_members(header) + 1) * sizeof *spans);
         goto out;
     }
-    json_object_foreach(header, name, entry) {
+    for (size_t member = 0; member < akin_json_members(header); member++) {
+        name = akin_json_key(header, member);
+        entry = akin_json_member(header, member);
         if (strcmp(name, "__metadata__") == 0)
             AKIN_TRY(check_metadata(&file, entry, err));
         else
@@ -206,6 +211,6 @@ akin_status akin_safetensors_read(const unsigned char *data, size_t size, const 
     status = akin_tensor_list_sort(out, first, err);
 out:
     free(spans);
-    json_decref(header);
+    akin_json_free(header);
     return status;
 }

@@ -20,15 +20,15 @@
 static void every_picture(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     assert_int_equal(akin_json_read(GOLDEN "pictures.json", 4 << 20, &all, &err), AKIN_OK);
     size_t i, wrong = 0;
-    const json_t *entry;
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
+    const akin_json *entry;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256], hash[17];
-        const char *file = json_string_value(json_object_get(entry, "file"));
+        const char *file = akin_json_string(akin_json_get(entry, "file"));
         snprintf(path, sizeof path, GOLDEN "%s", file);
         akin_picture p;
         if (akin_picture_read(&p, path, NULL, &err) != AKIN_OK) {
@@ -37,16 +37,16 @@ static void every_picture(void **state)
             continue;
         }
         size_t size = (size_t)p.width * (size_t)p.height * 3;
-        if (p.width != json_integer_value(json_object_get(entry, "width")) ||
-            p.height != json_integer_value(json_object_get(entry, "height")) ||
+        if (p.width != akin_json_integer(akin_json_get(entry, "width")) ||
+            p.height != akin_json_integer(akin_json_get(entry, "height")) ||
             strcmp(golden_hash(p.pixels, size, hash),
-                   json_string_value(json_object_get(entry, "rgb"))) != 0) {
+                   akin_json_string(akin_json_get(entry, "rgb"))) != 0) {
             print_error("%s: the pixels differ\n", file);
             wrong++;
         }
         akin_picture_clear(&p);
     }
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(wrong, 0);
     assert_true(i >= 140);
 }

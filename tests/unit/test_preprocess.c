@@ -15,54 +15,55 @@
 static void every_tensor(void **state)
 {
     (void)state;
-    json_t *all;
+    akin_json *all;
     akin_error err;
     assert_int_equal(akin_json_read(GOLDEN "pictures.json", 4 << 20, &all, &err), AKIN_OK);
     size_t i, tensors = 0;
-    const json_t *entry;
+    const akin_json *entry;
     float *out = malloc(3 * 336 * 336 * sizeof *out);
-    json_array_foreach(json_object_get(all, "pictures"), i, entry)
-    {
+    for (i = 0; i < akin_json_count(akin_json_get(all, "pictures")); i++) {
+        entry = akin_json_at(akin_json_get(all, "pictures"), i);
         char path[256];
-        const char *file = json_string_value(json_object_get(entry, "file"));
+        const char *file = akin_json_string(akin_json_get(entry, "file"));
         snprintf(path, sizeof path, GOLDEN "%s", file);
         akin_picture picture;
         if (akin_picture_read(&picture, path, NULL, &err) != AKIN_OK)
             fail_msg("%s: %s", file, err.message);
         const char *name;
-        const json_t *want;
-        json_object_foreach(json_object_get(entry, "tensors"), name, want)
-        {
+        const akin_json *want;
+        for (size_t member = 0; member < akin_json_members(akin_json_get(entry, "tensors")); member++) {
+            name = akin_json_key(akin_json_get(entry, "tensors"), member);
+            want = akin_json_member(akin_json_get(entry, "tensors"), member);
             akin_preprocess spec;
             snprintf(path, sizeof path, GOLDEN "specs/%s", name);
             if (akin_preprocess_open(&spec, path, &err) != AKIN_OK)
                 fail_msg("%s: %s", name, err.message);
             int h, w;
             akin_preprocess_shape(&spec, picture.height, picture.width, &h, &w);
-            assert_int_equal(h, json_integer_value(json_array_get(want, 0)));
-            assert_int_equal(w, json_integer_value(json_array_get(want, 1)));
+            assert_int_equal(h, akin_json_integer(akin_json_at(want, 0)));
+            assert_int_equal(w, akin_json_integer(akin_json_at(want, 1)));
             size_t n = 3 * (size_t)h * (size_t)w;
             assert_true(n <= 3 * 336 * 336);
             assert_int_equal(akin_preprocess_run(&spec, &picture, NULL, out, n, &err), AKIN_OK);
-            const json_t *picks = json_array_get(want, 3);
-            size_t count = json_array_size(picks);
+            const akin_json *picks = akin_json_at(want, 3);
+            size_t count = akin_json_count(picks);
             for (size_t k = 0; k < count; k++) {
                 float ours = out[count == n ? k : k * (n - 1) / 4];
-                float theirs = (float)json_number_value(json_array_get(picks, k));
+                float theirs = (float)akin_json_double(akin_json_at(picks, k));
                 if (ours != theirs)
                     fail_msg("%s, %s: value %zu is %.9g, not %.9g", file, name, k, (double)ours,
                              (double)theirs);
             }
             char hash[17];
             if (strcmp(golden_hash(out, n * sizeof *out, hash),
-                       json_string_value(json_array_get(want, 2))) != 0)
+                       akin_json_string(akin_json_at(want, 2))) != 0)
                 fail_msg("%s, %s: the tensor differs", file, name);
             tensors++;
         }
         akin_picture_clear(&picture);
     }
     free(out);
-    json_decref(all);
+    akin_json_free(all);
     assert_int_equal(tensors, i * 10);
     assert_true(i >= 140);
 }

@@ -5,31 +5,31 @@
 #include "image/resize.h"
 #include "picture_golden.h"
 
-static json_t *golden(void)
+static akin_json *golden(void)
 {
-    json_t *all;
+    akin_json *all;
     akin_error err;
     if (akin_json_read("tests/golden/resize/resize.json", 1 << 20, &all, &err) != AKIN_OK)
         fail_msg("%s: %s", err.path, err.message);
     return all;
 }
 
-static int field(const json_t *row, size_t i)
+static int field(const akin_json *row, size_t i)
 {
-    return (int)json_integer_value(json_array_get(row, i));
+    return (int)akin_json_integer(akin_json_at(row, i));
 }
 
 static void the_published_row(void **state)
 {
     (void)state;
-    json_t *all = golden();
+    akin_json *all = golden();
     uint8_t line[10], out[16];
     for (int i = 0; i < 10; i++)
         line[i] = (uint8_t)(25 * i);
     size_t i;
-    const json_t *row;
-    json_array_foreach(json_object_get(all, "line"), i, row)
-    {
+    const akin_json *row;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "line")); i++) {
+        row = akin_json_at(akin_json_get(all, "line"), i);
         int width = field(row, 0);
         akin_error err;
         assert_int_equal(akin_resize(line, 10, 1, 1, width, 1, (akin_filter)field(row, 1),
@@ -37,10 +37,10 @@ static void the_published_row(void **state)
                          AKIN_OK);
         for (int k = 0; k < width; k++)
             assert_int_equal(out[k],
-                             json_integer_value(json_array_get(json_array_get(row, 2), (size_t)k)));
+                             akin_json_integer(akin_json_at(akin_json_at(row, 2), (size_t)k)));
     }
     assert_int_equal(i, 9);
-    json_decref(all);
+    akin_json_free(all);
     /* And by hand, so that the file cannot drift unseen. */
     static const uint8_t four[] = { 20, 80, 145, 205 };
     assert_int_equal(akin_resize(line, 10, 1, 1, 4, 1, AKIN_BICUBIC, (akin_window){ 0, 0, 4, 1 },
@@ -64,11 +64,11 @@ static uint8_t *noise(int seed, size_t size)
 static void every_size_and_window(void **state)
 {
     (void)state;
-    json_t *all = golden();
+    akin_json *all = golden();
     size_t i;
-    const json_t *row;
-    json_array_foreach(json_object_get(all, "random"), i, row)
-    {
+    const akin_json *row;
+    for (i = 0; i < akin_json_count(akin_json_get(all, "random")); i++) {
+        row = akin_json_at(akin_json_get(all, "random"), i);
         int seed = field(row, 0), w = field(row, 1), h = field(row, 2), channels = field(row, 3);
         int to_w = field(row, 4), to_h = field(row, 5);
         akin_filter filter = (akin_filter)field(row, 6);
@@ -80,7 +80,7 @@ static void every_size_and_window(void **state)
         assert_int_equal(akin_resize(in, w, h, channels, to_w, to_h, filter,
                                      (akin_window){ 0, 0, to_w, to_h }, out, 1 << 28, &err),
                          AKIN_OK);
-        if (strcmp(golden_hash(out, size, hash), json_string_value(json_array_get(row, 7))) != 0)
+        if (strcmp(golden_hash(out, size, hash), akin_json_string(akin_json_at(row, 7))) != 0)
             fail_msg("seed %d: %d x %d x %d to %d x %d with filter %d", seed, w, h, channels, to_w,
                      to_h, (int)filter);
         akin_window win = { to_w / 3, to_h / 4, to_w - to_w / 3 - to_w / 5,
@@ -97,7 +97,7 @@ static void every_size_and_window(void **state)
         free(part);
     }
     assert_int_equal(i, 324);
-    json_decref(all);
+    akin_json_free(all);
 }
 
 /* 1 x 3000 to 224 x 672,000: only the window costs. */

@@ -51,17 +51,17 @@ static const unsigned char *element(const akin_tensor *t, size_t i)
     return (const unsigned char *)t->data + offset * akin_dtype_size(t->dtype);
 }
 
-static void compare_tensor(const akin_tensor *t, const json_t *expected)
+static void compare_tensor(const akin_tensor *t, const akin_json *expected)
 {
     assert_string_equal(akin_dtype_name(t->dtype),
-                        json_string_value(json_object_get(expected, "dtype")));
-    const json_t *shape = json_object_get(expected, "shape");
-    assert_int_equal(t->dims, json_array_size(shape));
+                        akin_json_string(akin_json_get(expected, "dtype")));
+    const akin_json *shape = akin_json_get(expected, "shape");
+    assert_int_equal(t->dims, akin_json_count(shape));
     for (int i = 0; i < t->dims; i++)
-        assert_int_equal(t->shape[i], json_integer_value(json_array_get(shape, (size_t)i)));
+        assert_int_equal(t->shape[i], akin_json_integer(akin_json_at(shape, (size_t)i)));
 
     size_t count = akin_tensor_count(t), item = akin_dtype_size(t->dtype);
-    const char *hex = json_string_value(json_object_get(expected, "bytes"));
+    const char *hex = akin_json_string(akin_json_get(expected, "bytes"));
     assert_int_equal(strlen(hex), 2 * count * item);
     for (size_t i = 0; i < count; i++) {
         const unsigned char *bytes = element(t, i);
@@ -72,7 +72,7 @@ static void compare_tensor(const akin_tensor *t, const json_t *expected)
         }
     }
 
-    const json_t *f32 = json_object_get(expected, "f32");
+    const akin_json *f32 = akin_json_get(expected, "f32");
     float *out = malloc((count + 1) * sizeof *out);
     out[count] = 42;
     if (f32 == NULL) {
@@ -80,25 +80,25 @@ static void compare_tensor(const akin_tensor *t, const json_t *expected)
         assert_non_null(strstr(err.message, t->name));
     } else {
         assert_ok(akin_tensor_to_f32(t, out, count, &err));
-        assert_int_equal(json_array_size(f32), count);
+        assert_int_equal(akin_json_count(f32), count);
         for (size_t i = 0; i < count; i++)
-            assert_int_equal(bits_of(out[i]), json_integer_value(json_array_get(f32, i)));
+            assert_int_equal(bits_of(out[i]), akin_json_integer(akin_json_at(f32, i)));
     }
     assert_true(out[count] == 42); /* nothing is written past the end */
     free(out);
 }
 
-static void compare(const char *path, const json_t *expected)
+static void compare(const char *path, const akin_json *expected)
 {
     akin_checkpoint *c = opened(path);
-    assert_int_equal(akin_checkpoint_count(c), json_object_size(expected));
+    assert_int_equal(akin_checkpoint_count(c), akin_json_members(expected));
     for (size_t i = 0; i < akin_checkpoint_count(c); i++) {
         const akin_tensor *t = akin_checkpoint_at(c, i);
         if (i > 0)
             assert_true(strcmp(akin_checkpoint_at(c, i - 1)->name, t->name) < 0);
         assert_ptr_equal(akin_checkpoint_find(c, t->name), t);
-        assert_non_null(json_object_get(expected, t->name));
-        compare_tensor(t, json_object_get(expected, t->name));
+        assert_non_null(akin_json_get(expected, t->name));
+        compare_tensor(t, akin_json_get(expected, t->name));
     }
     assert_null(akin_checkpoint_find(c, "absent"));
     akin_checkpoint_close(c);
@@ -107,17 +107,19 @@ static void compare(const char *path, const json_t *expected)
 static void reference_files_read_exactly(void **state)
 {
     (void)state;
-    json_t *expected;
+    akin_json *expected;
     assert_ok(akin_json_read(GOLDEN "expected.json", 1 << 20, &expected, &err));
     const char *key;
-    json_t *value;
-    assert_int_equal(json_object_size(expected), 12);
-    json_object_foreach(expected, key, value) {
+    const akin_json *value;
+    assert_int_equal(akin_json_members(expected), 12);
+    for (size_t member = 0; member < akin_json_members(expected); member++) {
+        key = akin_json_key(expected, member);
+        value = akin_json_member(expected, member);
         char path[200];
         snprintf(path, sizeof path, GOLDEN "%s", key);
         compare(path, value);
     }
-    json_decref(expected);
+    akin_json_free(expected);
 }
 
 static void tied_weights_share_their_bytes(void **state)

@@ -202,7 +202,7 @@ static void safetensors_headers(void **state)
         { "[28,36]", "[28,37]", AKIN_E_TRUNCATED, "tensor 'b' ends at byte 37 of the data" },
         { "[28,36]", "[28,9223372036854775807]", AKIN_E_TRUNCATED, "tensor 'b' ends" },
         { "[28,36]", "[28,18446744073709551615]", AKIN_E_FORMAT,
-          "not valid JSON: too big integer" },
+          "is not a begin and an end" },
         { "[28,36]", "[36,28]", AKIN_E_FORMAT, "'b': 'data_offsets' is not a begin and an end" },
         { "[28,36]", "[-8,0]", AKIN_E_FORMAT, "'data_offsets'" },
         { "[28,36]", "[28.0,36]", AKIN_E_FORMAT, "'data_offsets'" },
@@ -240,7 +240,7 @@ static void safetensors_headers(void **state)
         /* Names. */
         { "\"c\"", "\"a\"", AKIN_E_FORMAT, "duplicate object key" },
         { "\"c\"", "\"\"", AKIN_E_FORMAT, "empty name" },
-        { "\"c\"", "\"\xff\"", AKIN_E_FORMAT, "unable to decode byte 0xff" },
+        { "\"c\"", "\"\xff\"", AKIN_E_FORMAT, "not UTF-8" },
         { "\"c\"", "\"c\\u0000d\"", AKIN_E_FORMAT, "not valid JSON" },
         /* The header as a whole. */
         { "{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24,28]}", "7", AKIN_E_FORMAT,
