@@ -2,7 +2,8 @@
 #   make            build/akin             make asan, make tsan    the tests under sanitizers
 #   make setup      install packages       make clang              the tests, compiled by clang
 #   make check      all tests              make bench              what the kernels reach here
-#   make install    to PREFIX, DESTDIR     make clean
+#   make install    to PREFIX, DESTDIR     make fuzz               hostile input, under libFuzzer
+#   make clean
 PREFIX ?= /usr/local
 DESTDIR ?=
 MODEL ?= tests/golden/clip/tiny-a
@@ -33,6 +34,10 @@ clang: setup
 	@cmake --preset clang && ninja -C build/clang
 	@tools/run-tests build/clang
 
+# SECONDS=1200 TARGETS="png jpeg" JOBS=2: how long each, which, how many at a time.
+fuzz: setup
+	@tools/fuzz $(or $(SECONDS),60) $(TARGETS)
+
 bench: all
 	@for what in image text preprocess; do build/akin bench --model $(MODEL) --what $$what || exit; done
 
@@ -42,4 +47,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all setup check asan tsan clang bench install clean
+.PHONY: all setup check asan tsan clang fuzz bench install clean

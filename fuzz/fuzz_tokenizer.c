@@ -1,0 +1,23 @@
+/* fuzz_tokenizer.c - the bytes are the tokenizer files of a model folder. */
+#include <string.h>
+
+#include "fuzz_text.h"
+
+static const char *const names[] = {
+    "tokenizer.json",          "tokenizer_config.json", "vocab.json", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json",     "config.json"
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const texts[] = { "", "a photo of a cat", " Hello  WORLD 12 <|endoftext|>!",
+                                         "\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x99\x82" };
+    const char *folder = fuzz_folder(data, size, names, sizeof names / sizeof *names);
+    akin_error err;
+    akin_tokenizer *t;
+    if (judged(akin_tokenizer_open(&t, folder, &err), &err) == AKIN_OK)
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            check_text(t, texts[i], strlen(texts[i]));
+    akin_tokenizer_close(t);
+    return 0;
+}
