@@ -361,7 +361,8 @@ static void bind_number(binder *b, const char *name, float *target)
 }
 
 /* The prefix of open_clip's text tower. A file from before there was one, loaded by a model that
- * has it, gets it (convert_to_custom_text_state_dict); the other way round the reference refuses. */
+ * has it, gets it (convert_to_custom_text_state_dict); the other way round the reference refuses
+ * it. */
 static const char *text_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint)
 {
     if (!config->custom_text)
