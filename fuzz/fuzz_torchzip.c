@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         akin_arena arena;
         const akin_pickle_value *value = NULL;
         akin_arena_init(&arena);
-        if (judged(akin_pickle_read(data, size, "fuzz.pkl", globals, 2, &arena, &value, &err),
+        const bool script = size > 1 && data[1] == 2; /* as TorchScript's pickles are */
+        if (judged(akin_pickle_read(data, size, "fuzz.pkl", globals, 2, script, &arena, &value,
+                                    &err),
                    &err) == AKIN_OK) {
             HOLDS(value != NULL && akin_pickle_kind_name(value->kind) != NULL);
             if (value->kind == AKIN_PICKLE_DICT)
