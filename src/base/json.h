@@ -29,7 +29,7 @@ typedef enum akin_json_kind {
  * NULL, the value that is not there, and says no, 0 or NULL. */
 typedef struct akin_json akin_json;
 
-/* Values of one tree, 32 bytes each; the tokenizers with the largest vocabularies have 1.5 million. */
+/* Values of one tree, 32 bytes each. The largest tokenizers have 1.5 million. */
 enum { AKIN_JSON_MAX_VALUES = 1 << 22 };
 
 /* Parses `size` bytes; *out is the caller's, who calls akin_json_free. Duplicate keys, trailing

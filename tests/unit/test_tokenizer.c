@@ -224,7 +224,6 @@ static const struct breakage broken_json[] = {
     { "tokenizer.json", "\"vocab\"", "\"\\u0076ocab\"", AKIN_OK, "" },
     { "tokenizer.json", "\"model\"", "\"model\":{},\"model\"", AKIN_E_FORMAT, "duplicate" },
     { "tokenizer.json", "[\"i\",\"n\"]", "[\"\\u0069\",\"\\u006e\"]", AKIN_OK, "" },
-
     { "tokenizer.json", "\"vocab\"", "\"vocab\":{},\"vocab\"", AKIN_E_FORMAT, "duplicate" },
     { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", AKIN_E_TOKENIZER,
       "'added_tokens' must be" },
