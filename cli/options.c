@@ -156,8 +156,9 @@ const cli_topic cli_environment[] = {
     { "AKIN_THREADS", "the threads when --threads is not given" },
     { "AKIN_CPU", "the instruction set to use instead of the best that the processor has: scalar, "
                   "avx2, avx512" },
-    { "HF_HUB_CACHE, HF_HOME", "the hub's cache, or the folder that has it as hub (default: "
-                               "huggingface/hub in XDG_CACHE_HOME, else in ~/.cache)" },
+    { "HF_HUB_CACHE", "the hub's cache, where models are found by name (default: hub in HF_HOME, "
+                      "else huggingface/hub in XDG_CACHE_HOME, else in ~/.cache)" },
+    { "HF_HOME", "what the hub keeps" },
 };
 const size_t cli_environment_count = sizeof cli_environment / sizeof *cli_environment;
 

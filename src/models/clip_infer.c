@@ -236,7 +236,7 @@ static akin_status check_names(const reader *r, bool *resnet)
                              name);
     }
     *resnet = akin_checkpoint_find(r->checkpoint, "visual.proj") == NULL &&
-              akin_checkpoint_find(r->checkpoint, "visual.layer1.0.conv1.weight") != NULL;
+              akin_checkpoint_find(r->checkpoint, "visual.attnpool.positional_embedding") != NULL;
     return AKIN_OK;
 }
 
