@@ -56,8 +56,8 @@ const cli_option cli_options[] = {
       "measure for S seconds (default 3)" },
 
     { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
-      "a folder with a checkpoint, a name as in ViT-B/32 or organisation/name of what is in the "
-      "hub's cache, or a weights file alone (default: AKIN_MODEL)" },
+      "a folder with a checkpoint, the name of one in the hub's cache (ViT-B/32, "
+      "organisation/name), or a weights file alone (default: AKIN_MODEL)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
       "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
