@@ -72,7 +72,8 @@ typedef struct akin_model_options {
     const char *activation; /* "quick_gelu" or "gelu": of a weights file alone, which does not say;
                                NULL for a folder */
 } akin_model_options;
-#define AKIN_MODEL_OPTIONS_INIT { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0, NULL }
+#define AKIN_MODEL_OPTIONS_INIT \
+    { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0, NULL }
 
 /* Opens the model that `name` names:
  *

@@ -78,10 +78,10 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
 akin_status akin_open_clip_config_read(akin_clip_config *out, const char *folder, akin_error *err);
 
 /* What the tensors of a weights file in OpenAI's or open_clip's names, which is all there is of the
- * model, show of its configuration. activation: "quick_gelu" or "gelu", which they do not show; NULL
- * or another: AKIN_E_ARGUMENT. A tensor that is missing, or has a shape that no such model has, is
- * an error naming it; names of Hugging Face's and timm's models, and towers whose heads are not 64
- * wide, are AKIN_E_UNSUPPORTED. */
+ * model, show of its configuration. activation: "quick_gelu" or "gelu", which they do not show;
+ * NULL or another: AKIN_E_ARGUMENT. A tensor that is missing, or has a shape that no such model
+ * has, is an error naming it; names of Hugging Face's and timm's models, and towers whose heads are
+ * not 64 wide, are AKIN_E_UNSUPPORTED. */
 akin_status akin_clip_config_infer(akin_clip_config *out, const char *path, const char *activation,
                                    akin_error *err);
 

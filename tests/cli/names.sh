@@ -51,7 +51,8 @@ leads hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K "$laion" open_clip
 leads "local-dir:$golden/open_clip/oc-a" "$golden/open_clip/oc-a" open_clip
 leads "$TMP/st" "$TMP/st/0_CLIPModel" hf
 leads "$TMP/hub/models--openai--clip-vit-base-patch32" "$hf" hf
-leads sentence-transformers/clip-ViT-B-32 "$(at sentence-transformers--clip-ViT-B-32)/0_CLIPModel" hf
+st=$(at sentence-transformers--clip-ViT-B-32)/0_CLIPModel
+leads sentence-transformers/clip-ViT-B-32 "$st" hf
 export AKIN_MODEL=ViT-B/32
 exits "AKIN_MODEL may be a name" 0 "$AKIN" model info --json
 json "AKIN_MODEL may be a name: path" "$TMP/out" path "$hf"
@@ -62,7 +63,11 @@ json "a relative folder: path" "$TMP/out" path st/0_CLIPModel
 cd - >/dev/null || exit 1
 
 # The same vectors by name and by folder.
-by() { "$AKIN" embed --model "$1" --text 'a cat' "$golden/clip/pictures/photo.jpg" >"$TMP/$2" 2>"$TMP/err" || echo failed >>"$TMP/$2"; }
+photo=$golden/clip/pictures/photo.jpg
+by() {
+    "$AKIN" embed --model "$1" --text 'a cat' "$photo" >"$TMP/$2" 2>"$TMP/err" ||
+        echo "failed by $2" >>"$TMP/$2"
+}
 same() {
     rc=0
     if [ -s "$TMP/x" ] && cmp -s "$TMP/x" "$TMP/y"; then pass "$1"; else fail "$1"; fi
@@ -88,9 +93,10 @@ exits "an empty cache elsewhere" 1 env HF_HUB_CACHE="$TMP/none" "$AKIN" model in
 says "an empty cache elsewhere: named" "$TMP/none"
 exits "HF_HOME" 0 env -u HF_HUB_CACHE HF_HOME="$TMP" "$AKIN" model info --json ViT-B/32
 mkdir "$TMP/huggingface"; mv "$TMP/hub" "$TMP/huggingface/hub"
-exits "XDG_CACHE_HOME" 0 env -u HF_HUB_CACHE -u HF_HOME XDG_CACHE_HOME="$TMP" "$AKIN" model info ViT-B/32
+unset HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME XDG_CACHE_HOME
+exits "XDG_CACHE_HOME" 0 env XDG_CACHE_HOME="$TMP" "$AKIN" model info ViT-B/32
 mkdir "$TMP/.cache"; mv "$TMP/huggingface" "$TMP/.cache"
-exits "HOME" 0 env -u HF_HUB_CACHE -u HF_HOME -u XDG_CACHE_HOME HOME="$TMP" "$AKIN" model info ViT-B/32
+exits "HOME" 0 env HOME="$TMP" "$AKIN" model info ViT-B/32
 
 # Weights alone.
 vit=$golden/open_clip/bare-vit/ViT.pt
@@ -105,20 +111,28 @@ json "weights alone with --activation: path" "$TMP/out" path "$vit"
 json "weights alone with --activation: activation" "$TMP/out" activation quick_gelu
 json "weights alone with --activation: heads" "$TMP/out" text_heads 2
 cp "$vit" "$TMP/named at will"
-exits "weights alone of any name" 0 "$AKIN" tokenize --activation gelu --model "$TMP/named at will" --text 'a cat'
-exits "weights alone: embed" 0 "$AKIN" embed --activation quick_gelu --model "$vit" --text 'a cat' "$golden/clip/pictures/photo.jpg"
+exits "weights alone of any name" 0 \
+    "$AKIN" tokenize --activation gelu --model "$TMP/named at will" --text 'a cat'
+exits "weights alone: embed" 0 \
+    "$AKIN" embed --activation quick_gelu --model "$vit" --text 'a cat' "$photo"
 cp "$TMP/out" "$TMP/x"
-run "$AKIN" embed --activation gelu --model "$vit" --text 'a cat' "$golden/clip/pictures/photo.jpg"
-if cmp -s "$TMP/out" "$TMP/x"; then fail "weights alone: the activation counts"; else pass "weights alone: the activation counts"; fi
-exits "weights alone: preprocess" 0 "$AKIN" preprocess --activation quick_gelu --model "$vit" "$golden/clip/pictures/photo.jpg" -o "$TMP/p.npy"
+exits "weights alone: embed, gelu" 0 \
+    "$AKIN" embed --activation gelu --model "$vit" --text 'a cat' "$photo"
+rc=0
+cmp -s "$TMP/out" "$TMP/x" || rc=$?
+is "weights alone: the activation counts" "$rc" 1
+exits "weights alone: preprocess" 0 \
+    "$AKIN" preprocess --activation quick_gelu --model "$vit" "$photo" -o "$TMP/p.npy"
 is "weights alone: preprocess, its size" "$("$PROBE" npy "$TMP/p.npy")" "3 30 30"
 exits "weights alone, --form hf" 2 "$AKIN" model info --form hf --activation gelu "$vit"
 exits "a folder and --activation" 2 "$AKIN" model info --activation gelu "$golden/clip/tiny-a"
 says "a folder and --activation: why" "the config in this folder"
-exits "another vocabulary" 1 "$AKIN" model info --activation gelu "$golden/open_clip/bare-gelu/epoch_3.safetensors"
+exits "another vocabulary" 1 \
+    "$AKIN" model info --activation gelu "$golden/open_clip/bare-gelu/epoch_3.safetensors"
 says "another vocabulary: named" "'text.token_embedding.weight' has 60 rows"
-exits "Hugging Face's weights alone" 1 "$AKIN" model info --activation gelu "$golden/clip/tiny-a/model.safetensors"
-says "Hugging Face's weights alone: what to do" "name a folder that holds it together with config.json"
-exits "no weights" 1 "$AKIN" model info --activation gelu "$golden/clip/pictures/photo.jpg"
+exits "Hugging Face's weights alone" 1 \
+    "$AKIN" model info --activation gelu "$golden/clip/tiny-a/model.safetensors"
+says "Hugging Face's weights alone: what to do" "a folder that holds it together with config.json"
+exits "no weights" 1 "$AKIN" model info --activation gelu "$photo"
 says "no weights: named" "photo.jpg"
 finish

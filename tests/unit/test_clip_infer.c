@@ -24,7 +24,7 @@ static void ok(akin_status status, const akin_error *err)
         fail_msg("%s: %s: %s", akin_status_name(status), err->path, err->message);
 }
 
-/* ---- A file of zeros with the tensors of another ---------------------------------------------- */
+/* ---- A file of zeros with the tensors of another --------------------------------------------- */
 
 struct tensor {
     char name[128];
@@ -127,7 +127,7 @@ static void write_list(const struct list *list)
     akin_buffer_clear(&header);
 }
 
-/* ---- Changes ---------------------------------------------------------------------------------- */
+/* ---- Changes --------------------------------------------------------------------------------- */
 
 /* The tower's model from the file, as akin_model_open makes it but for the tokenizer. */
 static akin_status open_file(akin_error *err)
@@ -312,7 +312,7 @@ static void test_archive(void **state)
     }
 }
 
-/* ---- Through the public interface ------------------------------------------------------------- */
+/* ---- Through the public interface ------------------------------------------------------------ */
 
 static void refused(const char *path, const char *activation, const char *form, akin_status wanted,
                     const char *message)
@@ -346,9 +346,11 @@ static void test_open(void **state)
     refused("tests/golden/clip/tiny-a/model.safetensors", "quick_gelu", NULL, AKIN_E_UNSUPPORTED,
             "name a folder that holds it together with config.json");
     /* What the file is comes before what is missing on the command line. */
-    refused("tests/golden/clip/tiny-a/model.safetensors", NULL, NULL, AKIN_E_UNSUPPORTED, "Hugging");
+    refused("tests/golden/clip/tiny-a/model.safetensors", NULL, NULL, AKIN_E_UNSUPPORTED,
+            "Hugging Face form");
     refused("tests/golden/clip/pictures/photo.jpg", NULL, NULL, AKIN_E_FORMAT, "");
-    refused("tests/golden/weights/plain.pt", NULL, NULL, AKIN_E_TENSOR_MISSING, "'text_projection'");
+    refused("tests/golden/weights/plain.pt", NULL, NULL, AKIN_E_TENSOR_MISSING,
+            "'text_projection'");
     refused(GOLDEN "bare-resnet/RN.pth", "quick_gelu", NULL, AKIN_E_TOKENIZER,
             "'token_embedding.weight' has 60 rows");
     refused(GOLDEN "bare-resnet", NULL, NULL, AKIN_E_NOT_FOUND, "of weights alone, name the file");

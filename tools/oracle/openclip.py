@@ -431,8 +431,8 @@ TINY = {
                            quick_gelu=True),
     },
     "bare-resnet": {
-        "about": "a weights file alone, of a training script (module., optimizer): a ModifiedResNet "
-                 "of 1, 2, 1, 2 blocks, width 4, 64 pixels; quick_gelu; f16",
+        "about": "a weights file alone, of a training script (module., optimizer): a "
+                 "ModifiedResNet of 1, 2, 1, 2 blocks, width 4, 64 pixels; quick_gelu; f16",
         "file": "RN.pth", "bare": True, "dtype": "float16", "training": True,
         "model_cfg": model(17, vit(4, [1, 2, 1, 2], 64, 64, None), text(64, 1, 1, 9, 60),
                            quick_gelu=True),
