@@ -12,13 +12,15 @@ static const char *const names[] = { "config.json", "preprocessor_config.json",
 static void check_preprocess(const akin_preprocess *spec)
 {
     static const int sizes[][2] = { { 1, 1 }, { 5, 9 }, { 40, 31 }, { 1, 3000 } };
-    static uint8_t pixels[3 * 3000];
+    static uint8_t pixels[4 * 3000];
     static float out[3 * 128 * 128];
     const akin_picture_options small = { .file_bytes = 1 << 20, .memory_bytes = 1 << 20 };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         akin_error err;
         int height = 0, width = 0;
         akin_picture picture = { .height = sizes[i][0], .width = sizes[i][1], .pixels = pixels };
+        if (spec->open_clip)
+            picture.layout = (akin_layout)(i % 4);
         akin_preprocess_shape(spec, picture.height, picture.width, &height, &width);
         HOLDS(height > 0 && width > 0);
         akin_status status = judged(akin_preprocess_run(spec, &picture, &small, out,
@@ -40,6 +42,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(config.text.heads > 0 && config.text.width % config.text.heads == 0);
     }
     if (judged(akin_preprocess_open(&spec, folder, &err), &err) == AKIN_OK)
+        check_preprocess(&spec);
+    if (judged(akin_open_clip_config_read(&config, folder, &err), &err) == AKIN_OK) {
+        HOLDS(config.dimensions > 0 && config.vocabulary > 0 && config.text_tokens >= 1);
+        HOLDS(config.text.heads > 0 && config.text.width % config.text.heads == 0);
+        HOLDS(config.image_height > 0 && config.image_width > 0);
+    }
+    if (judged(akin_preprocess_open_clip(&spec, folder, 20, 24, &err), &err) == AKIN_OK)
         check_preprocess(&spec);
     return 0;
 }

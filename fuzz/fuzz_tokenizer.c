@@ -14,10 +14,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          "\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x99\x82" };
     const char *folder = fuzz_folder(data, size, names, sizeof names / sizeof *names);
     akin_error err;
-    akin_tokenizer *t;
-    if (judged(akin_tokenizer_open(&t, folder, &err), &err) == AKIN_OK)
-        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-            check_text(t, texts[i], strlen(texts[i]));
-    akin_tokenizer_close(t);
+    for (int kind = 0; kind < 3; kind++) {
+        akin_tokenizer *t;
+        akin_status status =
+            kind == 0 ? akin_tokenizer_open(&t, folder, &err)
+                      : akin_tokenizer_open_json(&t, folder,
+                                                 kind == 1 ? AKIN_CLEAN_NONE : AKIN_CLEAN_LOWER,
+                                                 kind == 2, &err);
+        if (judged(status, &err) == AKIN_OK)
+            for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+                check_text(t, texts[i], strlen(texts[i]));
+        akin_tokenizer_close(t);
+    }
     return 0;
 }

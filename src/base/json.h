@@ -29,10 +29,14 @@ typedef enum akin_json_kind {
  * NULL, the value that is not there, and says no, 0 or NULL. */
 typedef struct akin_json akin_json;
 
+/* Values of one tree, 32 bytes each. The largest tokenizers have 1.5 million. */
+enum { AKIN_JSON_MAX_VALUES = 1 << 22 };
+
 /* Parses `size` bytes; *out is the caller's, who calls akin_json_free. Duplicate keys, trailing
  * bytes, NUL in strings, half surrogate pairs, invalid UTF-8 and nesting deeper than 1,000 are
  * AKIN_E_FORMAT with line and column; a Git LFS pointer or a web page is called that. `path` is for
- * messages. Takes at most 32 bytes of memory for each byte of text, while it grows 64. */
+ * messages. More than AKIN_JSON_MAX_VALUES are AKIN_E_LIMIT. Takes a byte for each byte of text and
+ * 32 for each value, three times that while it grows. */
 akin_status akin_json_parse(const void *bytes, size_t size, const char *path, akin_json **out,
                             akin_error *err);
 

@@ -60,7 +60,7 @@ struct parser {
     size_t stack_count, stack_capacity;
     struct level levels[MAX_DEPTH];
     size_t depth;
-    bool large; /* some object needs an order */
+    size_t largest; /* members of the largest object that needs an order, 0: none does */
 };
 
 static akin_status wrong(const struct parser *p, const char *what)
@@ -260,8 +260,16 @@ static akin_status number(struct parser *p, akin_json *out)
 
 /* ---- containers */
 
+static akin_status too_many(const struct parser *p)
+{
+    return akin_fail(p->err, AKIN_E_LIMIT, p->path, "JSON of more than %d values",
+                     AKIN_JSON_MAX_VALUES);
+}
+
 static akin_status push(struct parser *p, const akin_json *value)
 {
+    if (p->stack_count == AKIN_JSON_MAX_VALUES)
+        return too_many(p);
     akin_json *grown =
         akin_grow(p->stack, &p->stack_capacity, p->stack_count + 1, sizeof *p->stack);
     if (grown == NULL)
@@ -286,6 +294,8 @@ static akin_status close_level(struct parser *p)
     struct tree *t = p->tree;
     const struct level *level = &p->levels[--p->depth];
     const size_t count = p->stack_count - level->first;
+    if (t->node_count + count > AKIN_JSON_MAX_VALUES)
+        return too_many(p);
     akin_json *grown =
         akin_grow(t->nodes, &t->node_capacity, t->node_count + count + 1, sizeof *t->nodes);
     if (grown == NULL)
@@ -298,7 +308,8 @@ static akin_status close_level(struct parser *p)
                               .count = (uint32_t)count, .key = level->key,
                               .first = t->node_count };
     t->node_count += count;
-    p->large |= level->object && count > SMALL_OBJECT;
+    if (level->object && count > SMALL_OBJECT)
+        p->largest = akin_max(p->largest, count);
     return push(p, &value);
 }
 
@@ -379,9 +390,32 @@ out:
 
 /* ---- keys */
 
-/* Sorts order[0..count), indices of `members`, by key. A merge sort of our own: qsort has no
- * argument for `members`. scratch: [count]. */
-static void sort_keys(const akin_json *members, uint32_t *order, uint32_t *scratch, size_t count)
+/* A member while it is sorted: the first bytes of its key decide nearly always. */
+struct ranked {
+    uint64_t prefix;
+    uint32_t member;
+};
+
+static uint64_t prefix_of(const char *key)
+{
+    uint64_t prefix = 0;
+    int shift = 64;
+    while (*key != '\0' && shift > 0)
+        prefix |= (uint64_t)(unsigned char)*key++ << (shift -= 8);
+    return prefix;
+}
+
+static int compare_keys(const akin_json *members, const struct ranked *a, const struct ranked *b)
+{
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    return strcmp(members[a->member].key, members[b->member].key);
+}
+
+/* Sorts `count` items by key; [0..count) of both arrays is used, the answer is in the one returned.
+ * A hash would be faster still, but its worst case can be asked for. */
+static struct ranked *sort_keys(const akin_json *members, struct ranked *items,
+                                struct ranked *scratch, size_t count)
 {
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t begin = 0; begin < count; begin += 2 * width) {
@@ -389,13 +423,16 @@ static void sort_keys(const akin_json *members, uint32_t *order, uint32_t *scrat
             const size_t end = akin_min(begin + 2 * width, count);
             size_t a = begin, b = middle;
             for (size_t i = begin; i < end; i++) {
-                const bool left = b == end || (a < middle && strcmp(members[order[a]].key,
-                                                                    members[order[b]].key) <= 0);
-                scratch[i] = order[left ? a++ : b++];
+                const bool left =
+                    b == end || (a < middle && compare_keys(members, &items[a], &items[b]) <= 0);
+                scratch[i] = items[left ? a++ : b++];
             }
         }
-        memcpy(order, scratch, count * sizeof *order);
+        struct ranked *sorted = scratch;
+        scratch = items;
+        items = sorted;
     }
+    return items;
 }
 
 static akin_status duplicate(const struct parser *p, const char *key)
@@ -409,15 +446,13 @@ static akin_status duplicate(const struct parser *p, const char *key)
 static akin_status finish(struct parser *p)
 {
     struct tree *t = p->tree;
-    uint32_t *scratch = NULL;
+    struct ranked *ranked = NULL;
     akin_status status = AKIN_OK;
-    if (t->node_count > UINT32_MAX)
-        return akin_fail(p->err, AKIN_E_LIMIT, p->path, "JSON of %zu values", t->node_count);
-    if (p->large) {
+    if (p->largest != 0) {
         t->order = malloc(t->node_count * sizeof *t->order);
-        scratch = malloc(t->node_count * sizeof *scratch);
-        if (t->order == NULL || scratch == NULL) {
-            status = akin_fail_nomem(p->err, "JSON", t->node_count * sizeof *scratch);
+        ranked = malloc(p->largest * 2 * sizeof *ranked);
+        if (t->order == NULL || ranked == NULL) {
+            status = akin_fail_nomem(p->err, "JSON", p->largest * 2 * sizeof *ranked);
             goto out;
         }
     }
@@ -439,19 +474,21 @@ static akin_status finish(struct parser *p)
                     }
             continue;
         }
-        uint32_t *order = t->order + first;
-        value->order = order;
         for (size_t k = 0; k < count; k++)
-            order[k] = (uint32_t)k;
-        sort_keys(value->items, order, scratch, count);
+            ranked[k] = (struct ranked){ prefix_of(value->items[k].key), (uint32_t)k };
+        const struct ranked *sorted = sort_keys(value->items, ranked, ranked + p->largest, count);
         for (size_t k = 1; k < count; k++)
-            if (strcmp(value->items[order[k - 1]].key, value->items[order[k]].key) == 0) {
-                status = duplicate(p, value->items[order[k]].key);
+            if (compare_keys(value->items, &sorted[k - 1], &sorted[k]) == 0) {
+                status = duplicate(p, value->items[sorted[k].member].key);
                 goto out;
             }
+        uint32_t *order = t->order + first;
+        for (size_t k = 0; k < count; k++)
+            order[k] = sorted[k].member;
+        value->order = order;
     }
 out:
-    free(scratch);
+    free(ranked);
     return status;
 }
 
@@ -491,8 +528,7 @@ akin_status akin_json_parse(const void *bytes, size_t size, const char *path, ak
     p->tree = t;
     p->text = t->text;
     p->stack = NULL;
-    p->stack_count = p->stack_capacity = p->depth = 0;
-    p->large = false;
+    p->stack_count = p->stack_capacity = p->depth = p->largest = 0;
     if (!akin_utf8_valid(bytes, size, &offset)) {
         p->at += offset;
         status = wrong(p, "bytes that are not UTF-8");

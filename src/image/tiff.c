@@ -127,6 +127,8 @@ static akin_status read_directory(job *j)
 {
     const size_t size = j->from->size;
     const uint8_t *bytes = j->from->data;
+    if (size < 8)
+        return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "TIFF ends inside its header");
     j->big_endian = bytes[0] == 'M';
     j->big_tiff = bytes[2] == 43 || bytes[3] == 43;
     const size_t word = j->big_tiff ? 8 : 4, counts = j->big_tiff ? 8 : 2;

@@ -59,6 +59,8 @@ akin_status akin_text_clean(akin_clean how, const char *text, size_t size, akin_
                             akin_error *err)
 {
     size_t offset;
+    if (size == 0) /* then text may be NULL, which no arithmetic is allowed on */
+        return AKIN_OK;
     if (!akin_utf8_valid(text, size, &offset))
         return akin_fail(err, AKIN_E_UTF8, NULL, "text is not UTF-8 at byte %zu", offset);
     if (how == AKIN_CLEAN_NONE)

@@ -108,9 +108,11 @@ akin_status akin_html_unescape_entities(const char *text, size_t size, akin_buff
 {
     akin_status status = akin_buffer_reserve(out, size + size / 5 + 1, err);
     size_t done = 0;
+    if (size == 0) /* then text may be NULL */
+        return status;
     for (const char *at = text; status == AKIN_OK; at++) {
         char value[AKIN_ENTITY_VALUE_MAX];
-        at = size != 0 ? memchr(at, '&', size - (size_t)(at - text)) : NULL;
+        at = memchr(at, '&', size - (size_t)(at - text));
         if (at == NULL)
             break;
         size_t start = (size_t)(at - text), end = start + 1;

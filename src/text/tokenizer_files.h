@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "tokenizer_parts.h"
-#include "vocab_json.h"
 
 /* The classes of transformers whose reading of a folder is known here. */
 typedef enum akin_tokenizer_class {
@@ -42,9 +41,8 @@ typedef struct akin_loader {
     const char *folder;
     char *config_path, *map_path, *added_path, *tokenizer_path, *vocab_path, *merges_path;
     akin_json *config, *map, *added, *tokenizer; /* NULL when the file is not there */
-    akin_buffer text;                         /* of tokenizer.json or vocab.json */
-    bool has_vocab;
-    akin_span vocab, merges; /* in text; .data NULL: not found */
+    akin_json *vocab;               /* vocab.json; read when there is no tokenizer.json */
+    akin_buffer text;               /* of tokenizer.json */
     struct akin_token_list in_file; /* AKIN_CLASS_FILE: tokenizer.json's, in the file's order */
     struct akin_token_list listed;  /* added tokens, by id */
     struct akin_token_list named;

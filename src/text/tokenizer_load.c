@@ -13,20 +13,6 @@
 #include "tokenizer_files.h"
 
 #define FILE_MAX (32u << 20)
-/* What becomes a tree, which takes up to 32 times as much: not vocabulary and merges. */
-#define JSON_MAX (16u << 20)
-
-/* Parses a JSON object. transformers writes "no limit" as the integer
- * 1000000000000000019884624838656, which must be read as a real. */
-static akin_status parse(const char *text, size_t size, const char *path, akin_json **out,
-                         akin_error *err)
-{
-    if (size > JSON_MAX)
-        return akin_fail(err, AKIN_E_LIMIT, path,
-                         "%zu bytes of JSON beside vocabulary and merges; the limit is %u", size,
-                         JSON_MAX);
-    return akin_json_parse_object(text, size, path, out, err);
-}
 
 /* Reads a file; *found is false, and nothing else happens, when it is not there. */
 static akin_status read_file(const char *path, akin_buffer *text, bool *found, akin_error *err)
@@ -43,38 +29,9 @@ static akin_status read_json(const char *path, akin_json **out, akin_error *err)
     bool found;
     akin_status status = read_file(path, &text, &found, err);
     if (found) {
-        status = parse(text.data, text.size, path, out, err);
+        status = akin_json_parse_object(text.data, text.size, path, out, err);
         akin_buffer_clear(&text);
     }
-    return status;
-}
-
-/* tokenizer.json without its vocabulary and merges becomes a tree; these stay in l->text. */
-static akin_status read_tokenizer_json(akin_loader *l)
-{
-    bool found;
-    akin_status status = read_file(l->tokenizer_path, &l->text, &found, l->err);
-    if (!found)
-        return status;
-    akin_buffer rest;
-    akin_buffer_init(&rest, "tokenizer.json", FILE_MAX);
-    const char *text = l->text.data, *end = text + l->text.size;
-    if (akin_vocab_find(text, l->text.size, &l->vocab, &l->merges)) {
-        bool swapped = l->merges.data < l->vocab.data;
-        akin_span first = swapped ? l->merges : l->vocab, second = swapped ? l->vocab : l->merges;
-        const char *between = first.data + first.size, *after = second.data + second.size;
-        AKIN_TRY(akin_buffer_add(&rest, text, (size_t)(first.data - text), l->err));
-        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "[]" : "{}", l->err));
-        AKIN_TRY(akin_buffer_add(&rest, between, (size_t)(second.data - between), l->err));
-        AKIN_TRY(akin_buffer_add_text(&rest, swapped ? "{}" : "[]", l->err));
-        AKIN_TRY(akin_buffer_add(&rest, after, (size_t)(end - after), l->err));
-        status = parse(rest.data, rest.size, l->tokenizer_path, &l->tokenizer, l->err);
-    }
-    /* Parts not found, or an error that should name the line of the whole file. */
-    if (l->tokenizer == NULL)
-        status = parse(text, l->text.size, l->tokenizer_path, &l->tokenizer, l->err);
-out:
-    akin_buffer_clear(&rest);
     return status;
 }
 
@@ -212,17 +169,64 @@ static akin_status check_pre_tokenizer(akin_loader *l, const akin_json *pre)
 
 /* ---- vocabulary and merges */
 
-static akin_status load_vocabulary(akin_loader *l, akin_span vocab, const char *path,
+static akin_status load_vocabulary(akin_loader *l, const akin_json *vocab, const char *path,
                                    const akin_bpe_options *options, const char *unknown)
 {
-    /* CLIP's file has 17 bytes an entry. A wrong guess only costs growing. */
-    size_t entries = vocab.size / 17 + 1;
     akin_status status;
+    const size_t entries = akin_json_members(vocab);
     AKIN_TRY(akin_bpe_new(&l->t->bpe, entries, entries, l->err));
     if (options != NULL)
         akin_bpe_configure(l->t->bpe, options);
-    AKIN_TRY(akin_vocab_read(l->t->bpe, vocab, path, l->err));
+    for (size_t i = 0; i < entries; i++) {
+        const char *entry = akin_json_key(vocab, i);
+        const akin_json *id = akin_json_member(vocab, i);
+        if (!akin_json_is_integer(id)) {
+            status = akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                               "vocabulary entry '%.60s' has an id that is no integer", entry);
+            goto out;
+        }
+        AKIN_TRY(akin_bpe_add_token(l->t->bpe, entry, strlen(entry), akin_json_integer(id), path,
+                                    l->err));
+    }
     AKIN_TRY(akin_bpe_seal(l->t->bpe, unknown, path, l->err));
+out:
+    return status;
+}
+
+/* One merge written "left right". */
+static akin_status add_merge(akin_loader *l, const char *merge, size_t size, const char *unit,
+                             size_t number, const char *path)
+{
+    const char *space = memchr(merge, ' ', size);
+    const size_t left = space != NULL ? (size_t)(space - merge) : 0, right = size - left - 1;
+    if (space == NULL || memchr(space + 1, ' ', right) != NULL)
+        return akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                         "%s %zu is not two symbols with a space between", unit, number);
+    return akin_bpe_add_merge(l->t->bpe, merge, left, space + 1, right, unit, number, path, l->err);
+}
+
+/* ["a b", ...] or [["a", "b"], ...]. */
+static akin_status load_merges(akin_loader *l, const akin_json *merges, const char *path)
+{
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; i < akin_json_count(merges); i++) {
+        const akin_json *merge = akin_json_at(merges, i);
+        const akin_json *left = akin_json_at(merge, 0), *right = akin_json_at(merge, 1);
+        if (akin_json_is_string(merge)) {
+            AKIN_TRY(add_merge(l, akin_json_string(merge), akin_json_string_size(merge), "merge",
+                               i + 1, path));
+        } else if (akin_json_count(merge) == 2 && akin_json_is_string(left) &&
+                   akin_json_is_string(right)) {
+            AKIN_TRY(akin_bpe_add_merge(l->t->bpe, akin_json_string(left),
+                                        akin_json_string_size(left), akin_json_string(right),
+                                        akin_json_string_size(right), "merge", i + 1, path,
+                                        l->err));
+        } else {
+            status = akin_fail(l->err, AKIN_E_TOKENIZER, path,
+                               "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", i + 1);
+            goto out;
+        }
+    }
 out:
     return status;
 }
@@ -242,8 +246,7 @@ static akin_status load_merges_text(akin_loader *l, const akin_buffer *text)
             size--;
         if (size >= 8 && memcmp(line, "#version", 8) == 0)
             continue;
-        AKIN_TRY(
-            akin_merge_read(l->t->bpe, (akin_span){ line, size }, "line", number, path, l->err));
+        AKIN_TRY(add_merge(l, line, size, "line", number, path));
         merges++;
     }
     if (merges == 0)
@@ -263,10 +266,8 @@ akin_status akin_loader_read_model(akin_loader *l, const akin_bpe_options *optio
                                   "field 'model.vocab' must be an object of entries and ids");
     if (!akin_json_is_array(akin_json_get(model, "merges")))
         return akin_loader_refuse(l, path, "field 'model.merges' must be an array");
-    if (l->vocab.data == NULL) /* "\u0076ocab" */
-        return akin_loader_refuse(l, path, "the keys of 'model' must be written without escapes");
-    AKIN_TRY(load_vocabulary(l, l->vocab, path, options, unknown));
-    AKIN_TRY(akin_merges_read(l->t->bpe, l->merges, path, l->err));
+    AKIN_TRY(load_vocabulary(l, akin_json_get(model, "vocab"), path, options, unknown));
+    AKIN_TRY(load_merges(l, akin_json_get(model, "merges"), path));
 out:
     return status;
 }
@@ -291,8 +292,7 @@ static akin_status load_vocab_and_merges(akin_loader *l, const char *unknown)
                          "vocab.json needs merges.txt beside it");
     if (status != AKIN_OK)
         return status;
-    AKIN_TRY(load_vocabulary(l, (akin_span){ l->text.data, l->text.size }, l->vocab_path, NULL,
-                             unknown));
+    AKIN_TRY(load_vocabulary(l, l->vocab, l->vocab_path, NULL, unknown));
     AKIN_TRY(load_merges_text(l, &merges));
 out:
     akin_buffer_clear(&merges);
@@ -309,6 +309,7 @@ void akin_loader_clear(akin_loader *l)
     akin_json_free(l->map);
     akin_json_free(l->added);
     akin_json_free(l->tokenizer);
+    akin_json_free(l->vocab);
     akin_buffer_clear(&l->text);
     free(l->in_file.items);
     free(l->listed.items);
@@ -332,10 +333,14 @@ akin_status akin_loader_open(akin_loader *l, akin_tokenizer *t, const char *fold
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if ((*files[i].path = akin_path_join(folder, files[i].name)) == NULL)
             return akin_fail_nomem(err, "path", 0);
-    AKIN_TRY(read_tokenizer_json(l));
-    if (l->tokenizer == NULL)
-        AKIN_TRY(read_file(l->vocab_path, &l->text, &l->has_vocab, err));
-    if (l->tokenizer == NULL && !l->has_vocab)
+    bool found;
+    AKIN_TRY(read_file(l->tokenizer_path, &l->text, &found, err));
+    if (found)
+        AKIN_TRY(akin_json_parse_object(l->text.data, l->text.size, l->tokenizer_path,
+                                        &l->tokenizer, err));
+    else
+        AKIN_TRY(read_json(l->vocab_path, &l->vocab, err));
+    if (!found && l->vocab == NULL)
         return akin_fail(err, AKIN_E_NOT_FOUND, folder,
                          "no tokenizer here: neither tokenizer.json nor vocab.json with "
                          "merges.txt");

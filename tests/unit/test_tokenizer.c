@@ -204,8 +204,8 @@ static const struct breakage broken_json[] = {
       "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":0.5", AKIN_E_TOKENIZER, "no integer" },
     { "tokenizer.json", "\"!\":0", "\"!\":\"0\"", AKIN_E_TOKENIZER, "no integer" },
-    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_TOKENIZER,
-      "entry '!' is there twice" },
+    { "tokenizer.json", "\"!\":0", "\"!\":0,\"!\":0", AKIN_E_FORMAT,
+      "duplicate object key \'!\'" },
     { "tokenizer.json", "\"!\":0,", "", AKIN_E_TOKENIZER, "without holes" },
     { "tokenizer.json", "\"vocab\":{", "\"vocab\":[],\"other\":{", AKIN_E_TOKENIZER,
       "must be an object" },
@@ -220,10 +220,10 @@ static const struct breakage broken_json[] = {
     { "tokenizer.json", "[\"i\",\"n\"]", "7", AKIN_E_TOKENIZER, "merge 1 is neither" },
     { "tokenizer.json", "[\"i\",\"n\"]", "\"in\"", AKIN_E_TOKENIZER, "merge 1 is not two symbols" },
     { "tokenizer.json", "[\"i\",\"n\"],", "[\"i\",\"n\"]", AKIN_E_FORMAT,
-      "',' or ']' was expected" },
-    { "tokenizer.json", "[\"i\",\"n\"]", "[\"\\u0069\",\"\\u006e\"]", AKIN_OK, "" },
-    { "tokenizer.json", "\"vocab\"", "\"\\u0076ocab\"", AKIN_E_TOKENIZER, "without escapes" },
+      "',' or ']' is expected" },
+    { "tokenizer.json", "\"vocab\"", "\"\\u0076ocab\"", AKIN_OK, "" },
     { "tokenizer.json", "\"model\"", "\"model\":{},\"model\"", AKIN_E_FORMAT, "duplicate" },
+    { "tokenizer.json", "[\"i\",\"n\"]", "[\"\\u0069\",\"\\u006e\"]", AKIN_OK, "" },
     { "tokenizer.json", "\"vocab\"", "\"vocab\":{},\"vocab\"", AKIN_E_FORMAT, "duplicate" },
     { "tokenizer.json", "\"added_tokens\":[", "\"added_tokens\":{},\"other\":[", AKIN_E_TOKENIZER,
       "'added_tokens' must be" },
@@ -288,20 +288,20 @@ static const struct breakage broken_files[] = {
       "merges '!'" }, /* it reads */
     { "vocab.json", "\"!\":0", "\"\\ud83d\":0", AKIN_E_FORMAT, "half of a surrogate pair" },
     { "vocab.json", "\"!\":0", "\"\\ude42\\ud83d\":0", AKIN_E_FORMAT, "half of a surrogate pair" },
-    { "vocab.json", "\"!\":0", "\"\\u0000\":0", AKIN_E_FORMAT, "wrong escape" },
-    { "vocab.json", "\"!\":0", "\"\\x21\":0", AKIN_E_FORMAT, "wrong escape" },
-    { "vocab.json", "\"!\":0", "\"\\u00g1\":0", AKIN_E_FORMAT, "wrong escape" },
+    { "vocab.json", "\"!\":0", "\"\\u0000\":0", AKIN_E_FORMAT, "\\u0000 in a string" },
+    { "vocab.json", "\"!\":0", "\"\\x21\":0", AKIN_E_FORMAT, "escape in a string" },
+    { "vocab.json", "\"!\":0", "\"\\u00g1\":0", AKIN_E_FORMAT, "escape in a string" },
     { "vocab.json", "\"!\":0", "\"\t\":0", AKIN_E_FORMAT, "control character" },
     { "vocab.json", "\"!\":0", "\"\xff\":0", AKIN_E_FORMAT, "not UTF-8" },
-    { "vocab.json", "\"!\":0", "\"!\" 0", AKIN_E_FORMAT, "':' was expected (line 1 of this part)" },
-    { "vocab.json", "\"!\":0,", "\"!\":0", AKIN_E_FORMAT, "',' or '}' was expected" },
-    { "vocab.json", "\"!\":0", "!:0", AKIN_E_FORMAT, "a string was expected" },
-    { "vocab.json", "\"!\":0", "\"!\":00", AKIN_E_TOKENIZER, "no integer" },
+    { "vocab.json", "\"!\":0", "\"!\" 0", AKIN_E_FORMAT, "':' is expected at line" },
+    { "vocab.json", "\"!\":0,", "\"!\":0", AKIN_E_FORMAT, "',' or '}' is expected" },
+    { "vocab.json", "\"!\":0", "!:0", AKIN_E_FORMAT, "a key in quotes is expected" },
+    { "vocab.json", "\"!\":0", "\"!\":00", AKIN_E_FORMAT, "leading zero" },
     { "vocab.json", "\"!\":0", "\"!\":null", AKIN_E_TOKENIZER, "no integer" },
     { "vocab.json", "}\n", "}}\n", AKIN_E_FORMAT, "something follows the end" },
-    { "vocab.json", "}\n", ",}\n", AKIN_E_FORMAT, "a string was expected" },
-    { "vocab.json", "}\n", "", AKIN_E_FORMAT, "',' or '}' was expected" },
-    { "vocab.json", NULL, "[]", AKIN_E_FORMAT, "an object was expected" },
+    { "vocab.json", "}\n", ",}\n", AKIN_E_FORMAT, "a key in quotes is expected" },
+    { "vocab.json", "}\n", "", AKIN_E_FORMAT, "',' or '}' is expected" },
+    { "vocab.json", NULL, "[]", AKIN_E_FORMAT, "not an object at the top" },
     { "vocab.json", NULL, "{}", AKIN_E_TOKENIZER, "is empty" },
     { "vocab.json", "\"!\":0", "\"!\":2", AKIN_E_TOKENIZER, "both have id 2" },
 };
@@ -414,7 +414,7 @@ static void odd_folders_are_refused(void **state)
     assert_int_equal(akin_tokenizer_open(&t, folder, &err), AKIN_E_FORMAT);
     free(bomb);
     /* A file past the limit is not read. */
-    assert_int_equal(truncate(path, (16 << 20) + 1), 0);
+    assert_int_equal(truncate(path, (32 << 20) + 1), 0);
     assert_int_equal(akin_tokenizer_open(&t, folder, &err), AKIN_E_LIMIT);
     assert_null(t);
     remove_folder(folder);
