@@ -23,8 +23,8 @@ struct heif_image_handle;
 struct heif_image;
 struct heif_reading_options;
 struct heif_decoding_options;
-struct heif_init_params;
 #endif
+struct heif_init_params; /* which libheif's own header has since 1.13 */
 
 /* The numbers of libheif's enums. */
 enum {
