@@ -56,7 +56,8 @@ const cli_option cli_options[] = {
       "measure for S seconds (default 3)" },
 
     { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
-      "the folder of the checkpoint (default: AKIN_MODEL)" },
+      "a folder with a checkpoint, the name of one in the hub's cache (ViT-B/32, "
+      "organisation/name), or a weights file alone (default: AKIN_MODEL)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
       "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
@@ -64,6 +65,9 @@ const cli_option cli_options[] = {
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
     { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_WORKING, AT(form), 0,
       "the form of the checkpoint (default: found out)" },
+    { "activation", 0, KIND_CHOICE, "quick_gelu|gelu", VERB_WORKING, AT(activation), 0,
+      "the activation of a weights file alone, which does not say: quick_gelu for OpenAI's own, "
+      "gelu for most of open_clip's" },
     { "max-file", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_file), 0,
       "refuse larger pictures, in bytes of file (default 256M)" },
     { "max-memory", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_memory), 0,
@@ -119,9 +123,19 @@ const cli_verb cli_verbs[] = {
       "akin bench --what text --tokens 77 --threads 1\n",
       cli_bench },
     { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
-      "Opens the checkpoint in folder M, checks every tensor's name and shape, and prints what it "
-      "found.",
-      "akin model info clip-vit-base-patch32 --json\n", cli_model },
+      "Finds M, checks every tensor's name and shape, and prints what it found. M is one of:\n"
+      "\n"
+      "a folder with config.json or open_clip_config.json, the weights and the tokenizer's files "
+      "(one of sentence-transformers leads to its 0_CLIPModel);\n"
+      "\n"
+      "a name of OpenAI's (ViT-B/32), of open_clip's (ViT-B-32/laion2b_s34b_b79k) or of the hub "
+      "(organisation/name), whose files are in the hub's cache: nothing is fetched;\n"
+      "\n"
+      "a weights file alone in OpenAI's or open_clip's names (.pt, .bin, .safetensors), with "
+      "--activation.",
+      "akin model info ViT-B-32/laion2b_s34b_b79k --json\n"
+      "akin model info --activation quick_gelu ~/.cache/clip/ViT-B-32.pt\n",
+      cli_model },
     { "help", VERB_HELP, "[VERB]", "print help", "Prints what akin does, or how a verb is used.",
       "akin help embed\n", cli_help },
 };
@@ -142,6 +156,9 @@ const cli_topic cli_environment[] = {
     { "AKIN_THREADS", "the threads when --threads is not given" },
     { "AKIN_CPU", "the instruction set to use instead of the best that the processor has: scalar, "
                   "avx2, avx512" },
+    { "HF_HUB_CACHE", "the hub's cache, where models are found by name (default: hub in HF_HOME, "
+                      "else huggingface/hub in XDG_CACHE_HOME, else in ~/.cache)" },
+    { "HF_HOME", "what the hub keeps" },
 };
 const size_t cli_environment_count = sizeof cli_environment / sizeof *cli_environment;
 

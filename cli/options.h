@@ -29,7 +29,7 @@ typedef struct cli_args {
     cli_list files; /* what is no option, in order */
 
     bool json, quiet;
-    const char *model, *precision, *form;
+    const char *model, *precision, *form, *activation;
     size_t threads, max_file, max_memory;
 
     cli_list text, templates_given;

@@ -190,14 +190,16 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
     *engine = (cli_engine){ .info = AKIN_MODEL_INFO_INIT };
     if (args->model == NULL)
         return cli_usage_error(args,
-                               "no model: give --model FOLDER or set AKIN_MODEL; the folder holds "
-                               "config.json, model.safetensors, the tokenizer and "
-                               "preprocessor_config.json");
+                               "no model: give --model M or set AKIN_MODEL; M is a folder with a "
+                               "checkpoint (config.json, model.safetensors, the tokenizer and "
+                               "preprocessor_config.json), a weights file, or a name such as "
+                               "ViT-B/32 ('akin help model' lists them)");
     engine->threads = args->threads != 0 ? (int)args->threads : akin_cpu_count();
 
     akin_model_options model_options = AKIN_MODEL_OPTIONS_INIT;
     model_options.parts = parts;
     model_options.form = args->form;
+    model_options.activation = args->activation;
     model_options.threads = engine->threads;
     if (args->precision != NULL && strcmp(args->precision, "f32") == 0)
         model_options.precision = AKIN_PRECISION_F32;

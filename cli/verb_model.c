@@ -17,6 +17,7 @@ static const struct field {
 #define FIELD(name, title, kind) { #name, title, kind, offsetof(akin_model_info, name) }
     FIELD(family, "family", FIELD_TEXT),
     FIELD(form, "form", FIELD_TEXT),
+    FIELD(path, "path", FIELD_PATH),
     FIELD(weights, "weights", FIELD_PATH),
     FIELD(parameters, "parameters", FIELD_COUNT),
     FIELD(isa, "instruction set", FIELD_TEXT),

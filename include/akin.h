@@ -69,14 +69,28 @@ typedef struct akin_model_options {
     unsigned parts;   /* AKIN_PART_... or'ed; 0: all */
     const char *form; /* "hf" or "open_clip"; NULL: found out */
     int threads;      /* to load with; 0: as many processors as this process may use */
+    const char *activation; /* "quick_gelu" or "gelu": of a weights file alone, which does not say;
+                               NULL for a folder */
 } akin_model_options;
-#define AKIN_MODEL_OPTIONS_INIT { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0 }
+#define AKIN_MODEL_OPTIONS_INIT \
+    { sizeof(akin_model_options), AKIN_PRECISION_AUTO, 0, NULL, 0, NULL }
 
-/* Opens the model in folder `path`: config.json and its weights (the Hugging Face form), or
- * open_clip_config.json and its weights. Of a folder with both the former is read, unless
- * options->form says otherwise. Of the weights file every tensor's name and shape is checked,
- * whatever the parts; values are read for the parts asked for. options may be NULL. */
-AKIN_API akin_status akin_model_open(akin_model **out, const char *path,
+/* Opens the model that `name` names:
+ *
+ *     a folder        config.json and its weights (the Hugging Face form), or open_clip_config.json
+ *                     and its weights. Of a folder with both the former is read, unless
+ *                     options->form says otherwise. A folder of sentence-transformers leads to its
+ *                     0_CLIPModel, one of the hub's cache to the snapshot in it.
+ *     a file          weights alone, with OpenAI's or open_clip's names for the tensors: its shapes
+ *                     say the rest, but for options->activation, without which it is
+ *                     AKIN_E_ARGUMENT
+ *     a name          "ViT-B/32", "ViT-B-32/laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-...",
+ *                     "hf-hub:organisation/name": found in the hub's cache, never fetched
+ *                     (docs/formats.md lists the forms)
+ *
+ * Of the weights every tensor's name and shape is checked, whatever the parts; values are read for
+ * the parts asked for. options may be NULL. */
+AKIN_API akin_status akin_model_open(akin_model **out, const char *name,
                                      const akin_model_options *options, akin_error *err);
 AKIN_API void akin_model_close(akin_model *model);
 
@@ -105,11 +119,12 @@ typedef struct akin_model_info {
                                them; "simple": open_clip's own; "tokenizer.json": the folder's,
                                behind open_clip's cleaning */
     double logit_bias;      /* what is added to a scaled cosine; 0 in most models */
+    const char *path;       /* the folder, or the weights file alone, that the name led to */
 } akin_model_info;
 /* Every field, so that C++ compilers have nothing to warn of. */
 #define AKIN_MODEL_INFO_INIT \
     { sizeof(akin_model_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL }
 
 /* Fills in the fields that fit in info->size. */
 AKIN_API akin_status akin_model_describe(const akin_model *model, akin_model_info *info,

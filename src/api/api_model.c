@@ -6,6 +6,9 @@
 #include "api/handles.h"
 #include "base/arith.h"
 #include "base/file.h"
+#include "hub/model_name.h"
+
+enum { SIMPLE_VOCABULARY = 49408 }; /* start and end tokens included */
 
 const char *akin_version(void)
 {
@@ -43,44 +46,64 @@ akin_status akin_take_options(void *own, size_t own_size, const void *given, con
     return AKIN_OK;
 }
 
-/* A model in either form, and what people have in its place. */
-static const struct {
-    const char *name; /* of a file in the folder */
-    akin_status status;
-    const char *message;
-} other_forms[] = {
-    { "config.json", AKIN_OK, "" },
-    { "open_clip_config.json", AKIN_OK, "" },
-    { "0_CLIPModel/config.json", AKIN_E_NOT_FOUND,
-      "a sentence-transformers folder: the model is the folder 0_CLIPModel in it" },
-    { "refs/main", AKIN_E_NOT_FOUND,
-      "a repository of the hub's cache: the model is a folder in its 'snapshots'" },
-};
-
-static akin_status check_form_of_folder(const char *folder, akin_error *err)
+/* A folder, judged before its files are opened: the error a user meets first should say what a
+ * model is. */
+static akin_status check_folder(const char *folder, akin_error *err)
 {
-    for (size_t i = 0; i < sizeof other_forms / sizeof *other_forms; i++) {
-        char *path = akin_path_join(folder, other_forms[i].name);
+    static const char *const configs[] = { "config.json", "open_clip_config.json" };
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        char *path = akin_path_join(folder, configs[i]);
         if (path == NULL)
             return akin_fail_nomem(err, "path", 0);
         const bool there = akin_path_is_file(path);
         free(path);
         if (there)
-            return other_forms[i].status == AKIN_OK ? AKIN_OK
-                                                    : akin_fail(err, other_forms[i].status, folder,
-                                                                "%s", other_forms[i].message);
+            return AKIN_OK;
     }
     return akin_fail(err, AKIN_E_NOT_FOUND, folder,
                      "no config.json in this folder, and no open_clip_config.json; a model is a "
                      "folder with config.json, model.safetensors (or pytorch_model.bin), tokenizer "
                      "files and preprocessor_config.json, or with open_clip_config.json and "
-                     "open_clip_model.safetensors");
+                     "open_clip_model.safetensors; of weights alone, name the file");
+}
+
+/* model->config of the folder or file model->path. */
+static akin_status read_config(akin_model *model, const akin_model_options *options,
+                               akin_error *err)
+{
+    akin_form form;
+    akin_status status;
+    AKIN_TRY(akin_form_of(&form, model->path, options->form, err));
+    if (!akin_path_is_dir(model->path)) {
+        if (options->form != NULL && form != AKIN_FORM_OPEN_CLIP)
+            return akin_fail(err, AKIN_E_ARGUMENT, model->path,
+                             "form hf is for folders: a weights file alone is read in open_clip "
+                             "form");
+        return akin_clip_config_infer(&model->config, model->path, options->activation, err);
+    }
+    if (options->activation != NULL)
+        return akin_fail(err, AKIN_E_ARGUMENT, model->path,
+                         "an activation is given for a weights file alone; the config in this "
+                         "folder says which it is");
+    AKIN_TRY(check_folder(model->path, err));
+    status = form == AKIN_FORM_OPEN_CLIP
+                 ? akin_open_clip_config_read(&model->config, model->path, err)
+                 : akin_clip_config_read(&model->config, model->path, err);
+out:
+    return status;
 }
 
 /* The parts beside the towers, each as the form's own reference makes it. */
 static akin_status open_tokenizer(akin_model *model, const char *path, akin_error *err)
 {
     const akin_clip_config *c = &model->config;
+    /* The ids of another vocabulary would find rows in this table all the same. */
+    if (c->bare && c->vocabulary != SIMPLE_VOCABULARY)
+        return akin_fail(err, AKIN_E_TOKENIZER, path,
+                         "tensor '%stoken_embedding.weight' has %zu rows: not the vocabulary of "
+                         "CLIP's own tokenizer (%d), and a weights file alone does not say which "
+                         "other; name a folder with open_clip_config.json and tokenizer.json",
+                         c->custom_text ? "text." : "", c->vocabulary, SIMPLE_VOCABULARY);
     if (c->form == AKIN_FORM_OPEN_CLIP)
         return c->hf_tokenizer ? akin_tokenizer_open_json(&model->tokenizer, path, c->clean,
                                                           c->strip_sep, err)
@@ -99,28 +122,12 @@ static akin_status open_preprocess(akin_model *model, const char *path, akin_err
 {
     const akin_clip_config *c = &model->config;
     if (c->form == AKIN_FORM_OPEN_CLIP)
-        return akin_preprocess_open_clip(&model->preprocess, path, (int)c->image_height,
-                                         (int)c->image_width, err);
+        return akin_preprocess_open_clip(&model->preprocess, c->bare ? NULL : path,
+                                         (int)c->image_height, (int)c->image_width, err);
     return akin_preprocess_open(&model->preprocess, path, err);
 }
 
-/* One folder, judged before its files are opened: the error a user meets first should say what a
- * model is. */
-static akin_status check_folder(const char *path, akin_error *err)
-{
-    if (akin_path_is_dir(path))
-        return check_form_of_folder(path, err);
-    if (akin_path_is_file(path))
-        return akin_fail(
-            err, AKIN_E_NOT_A_FILE, path,
-            "a model is a folder (config.json, weights, tokenizer files), not one file: name "
-            "the folder that holds it");
-    return akin_fail(err, AKIN_E_NOT_FOUND, path,
-                     "no such folder; a model is a folder with config.json, model.safetensors (or "
-                     "pytorch_model.bin), tokenizer files and preprocessor_config.json");
-}
-
-akin_status akin_model_open(akin_model **out, const char *path, const akin_model_options *given,
+akin_status akin_model_open(akin_model **out, const char *name, const akin_model_options *given,
                             akin_error *err)
 {
     akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
@@ -146,14 +153,10 @@ akin_status akin_model_open(akin_model **out, const char *path, const akin_model
         status = akin_fail(err, AKIN_E_ARGUMENT, NULL, "parts %#x are unknown", model->parts);
         goto out;
     }
-    akin_form form;
-    AKIN_TRY(akin_form_of(&form, path, options.form, err));
     AKIN_TRY(choose_kernels(&model->kernels, err));
-    AKIN_TRY(check_folder(path, err));
-    if (form == AKIN_FORM_OPEN_CLIP)
-        AKIN_TRY(akin_open_clip_config_read(&model->config, path, err));
-    else
-        AKIN_TRY(akin_clip_config_read(&model->config, path, err));
+    AKIN_TRY(akin_model_find(&model->path, name, err));
+    AKIN_TRY(read_config(model, &options, err));
+    const char *path = model->path;
     model->text_tokens = (int32_t)model->config.text_tokens;
 
     if ((model->parts & AKIN_PART_TOKENIZER) != 0)
@@ -184,6 +187,7 @@ void akin_model_close(akin_model *model)
         return;
     akin_clip_close(model->clip);
     akin_tokenizer_close(model->tokenizer);
+    free(model->path);
     free(model);
 }
 
@@ -214,6 +218,7 @@ akin_status akin_model_describe(const akin_model *model, akin_model_info *out, a
         .vision = c->resnet ? "resnet" : "vit",
         .tokenizer = !open_clip ? "clip" : c->hf_tokenizer ? "tokenizer.json" : "simple",
         .logit_bias = model->clip != NULL ? model->clip->logit_bias : 0.0,
+        .path = model->path,
     };
     if (c->resnet) {
         info.vision_width = (int)c->tower.width;

@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 
 struct akin_model {
+    char *path;     /* the folder or weights file that the name led to; owned */
     unsigned parts; /* AKIN_PART_... that were loaded */
     const akin_kernels *kernels;
     akin_precision precision; /* never AUTO */

@@ -394,8 +394,8 @@ akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, 
     out->height = out->crop_height = height;
     out->width = out->crop_width = width;
     out->fill_bands = 1;
-    char *path = akin_path_join(folder, "open_clip_config.json");
-    if (path == NULL)
+    char *path = folder != NULL ? akin_path_join(folder, "open_clip_config.json") : NULL;
+    if (path == NULL && folder != NULL)
         return akin_fail_nomem(err, "path", 0);
     if (height < 1 || width < 1 || height > MAX_EDGE || width > MAX_EDGE) {
         status = akin_fail(err, AKIN_E_CONFIG, path,
@@ -403,7 +403,8 @@ akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, 
                            height, MAX_EDGE);
         goto out;
     }
-    AKIN_TRY(akin_json_read(path, MAX_CONFIG, &file, err));
+    if (folder != NULL)
+        AKIN_TRY(akin_json_read(path, MAX_CONFIG, &file, err));
     AKIN_TRY(akin_json_object_field(file, path, NULL, "preprocess_cfg", &config, err));
     status = read_open_clip(out, config, path, err);
 out:

@@ -51,8 +51,9 @@ akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_
 
 /* Reads "preprocess_cfg" of folder/open_clip_config.json, as open_clip 3.3.0 uses it: mean, std,
  * interpolation, resize_mode, fill_color; absent or null: OpenAI's values, bicubic, shortest, 0.
- * Its size does not count: the picture tower's does, height x width. Another mode than RGB, unknown
- * names, a std of 0 and fill_color outside 0 to 255 are AKIN_E_CONFIG naming the field. */
+ * folder NULL: as if absent. Its size does not count: the picture tower's does, height x width.
+ * Another mode than RGB, unknown names, a std of 0 and fill_color outside 0 to 255 are
+ * AKIN_E_CONFIG naming the field. */
 akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, int height,
                                       int width, akin_error *err);
 

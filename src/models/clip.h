@@ -50,7 +50,8 @@ typedef struct akin_clip {
     char *weights;     /* path of the weights file or index; owned */
 } akin_clip;
 
-/* Opens the checkpoint in `folder` (its config already read). All tensors are checked; the towers
+/* Opens the checkpoint in `folder` (its config already read; a weights file when config->bare). All
+ * tensors are checked; the towers
  * asked for are loaded on `pool`. */
 akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_config *config,
                            const akin_kernels *kernels, bool round_bf16, bool text, bool vision,

@@ -3,7 +3,7 @@
  * Reference: transformers 5.23.0 CLIPConfig for config.json. Absent keys take the class defaults; a
  * `text_config_dict` or `vision_config_dict` (in the published large-patch14 files) overrides its
  * twin whole, its own defaults included. open_clip 3.3.0 model.py (CLIPTextCfg, CLIPVisionCfg) for
- * open_clip_config.json.
+ * open_clip_config.json, build_model_from_openai_state_dict for weights without a config.
  */
 #ifndef AKIN_MODELS_CLIP_CONFIG_H
 #define AKIN_MODELS_CLIP_CONFIG_H
@@ -64,6 +64,8 @@ typedef struct akin_clip_config {
     bool hf_tokenizer; /* hf_tokenizer_name: tokenizer.json of the folder, else the simple one */
     akin_clean clean;
     bool strip_sep;
+
+    bool bare; /* no config file: akin_clip_config_infer read it off the weights */
 } akin_clip_config;
 
 /* Reads folder/config.json. Another model_type is AKIN_E_UNSUPPORTED by name; a field of the wrong
@@ -74,6 +76,17 @@ akin_status akin_clip_config_read(akin_clip_config *out, const char *folder, aki
  * error (AKIN_E_CONFIG), and so is a missing one of embed_dim, vision_cfg and text_cfg; a field
  * that asks for what akin does not compute is AKIN_E_UNSUPPORTED by name. */
 akin_status akin_open_clip_config_read(akin_clip_config *out, const char *folder, akin_error *err);
+
+/* What the tensors of a weights file in OpenAI's or open_clip's names, which is all there is of the
+ * model, show of its configuration. activation: "quick_gelu" or "gelu", which they do not show;
+ * NULL or another: AKIN_E_ARGUMENT. A tensor that is missing, or has a shape that no such model
+ * has, is an error naming it; names of Hugging Face's and timm's models, and towers whose heads are
+ * not 64 wide, are AKIN_E_UNSUPPORTED. */
+akin_status akin_clip_config_infer(akin_clip_config *out, const char *path, const char *activation,
+                                   akin_error *err);
+
+/* Integers of OpenAI's archives that are not tensors of the model; NULL behind the last. */
+extern const char *const akin_clip_bare_extras[];
 
 /* "quick_gelu", as the config spells it. */
 const char *akin_activation_name(akin_activation activation);

@@ -75,6 +75,14 @@ static bool is_ignorable_open_clip(const char *name)
     return akin_resnet_ignores(name);
 }
 
+static bool is_ignorable_bare(const char *name)
+{
+    for (const char *const *extra = akin_clip_bare_extras; *extra != NULL; extra++)
+        if (strcmp(name, *extra) == 0)
+            return true;
+    return is_ignorable_open_clip(name);
+}
+
 /* ---- Binding -------------------------------------------------------------------------------- */
 
 /* A position table in another size than the model's: it is loaded as it is, then resampled. */
@@ -438,7 +446,7 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
     AKIN_TRY(akin_checkpoint_open_as(&checkpoint, folder, config->form, err));
     b.checkpoint = checkpoint;
     if (open_clip) {
-        b.slots.config = "open_clip_config.json";
+        b.slots.config = config->bare ? "the rest of the file" : "open_clip_config.json";
         b.names.text = text_prefix(config, checkpoint);
     }
     for (int pass = 0; pass < 2; pass++) {
@@ -455,7 +463,10 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         AKIN_TRY(bind_vision(&b, &clip->vision));
         if (pass == 0)
             AKIN_TRY(akin_bind_check(&b.slots, checkpoint,
-                                     open_clip ? is_ignorable_open_clip : is_ignorable, err));
+                                     config->bare ? is_ignorable_bare
+                                     : open_clip  ? is_ignorable_open_clip
+                                                  : is_ignorable,
+                                     err));
     }
     AKIN_TRY(akin_bind_load(&b.slots, checkpoint, pool, kernels, !text && !vision, err));
     AKIN_TRY(finish(&b, clip, pool));

@@ -45,7 +45,7 @@ if [ -L /dev/stdout ]; then pass "/dev/stdout is left alone"; else fail "/dev/st
 exits "model info" 0 "$AKIN" model info "$MODEL"
 out_has "model info: family" "family           clip"
 exits "model info --json" 0 "$AKIN" model info --json
-json "model info --json: fields" "$TMP/out" '' 'object 26'
+json "model info --json: fields" "$TMP/out" '' 'object 27'
 json "model info --json: family" "$TMP/out" family clip
 exits "model info, open_clip form" 0 "$AKIN" model info --json tests/golden/open_clip/oc-d
 json "model info, open_clip form: form" "$TMP/out" form open_clip

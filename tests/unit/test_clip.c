@@ -313,7 +313,7 @@ static void test_interface(void **state)
 
     assert_int_equal(akin_model_open(&model, GOLDEN "nowhere", NULL, &err), AKIN_E_NOT_FOUND);
     assert_string_equal(err.path, GOLDEN "nowhere");
-    assert_int_equal(akin_model_open(&model, GOLDEN "README.md", NULL, &err), AKIN_E_NOT_A_FILE);
+    assert_int_equal(akin_model_open(&model, GOLDEN "README.md", NULL, &err), AKIN_E_FORMAT);
 }
 
 /* One bad picture among good ones: the others are the same, its row is zero and its error is

@@ -14,9 +14,23 @@
 #define GOLDEN "tests/golden/open_clip/"
 #define PICTURES "tests/golden/clip/pictures/"
 
-static const char *const cases[] = { "oc-a", "oc-b", "oc-c", "oc-d",
-                                     "oc-e", "oc-f", "oc-g", "oc-h" };
-enum { CASES = sizeof cases / sizeof *cases, MAX_DIMS = 64, MAX_IDS = 128 };
+/* A folder, or a weights file alone in one, with what must be said of it. */
+static const struct {
+    const char *name, *file, *activation;
+} cases[] = {
+    { "oc-a", NULL, NULL },
+    { "oc-b", NULL, NULL },
+    { "oc-c", NULL, NULL },
+    { "oc-d", NULL, NULL },
+    { "oc-e", NULL, NULL },
+    { "oc-f", NULL, NULL },
+    { "oc-g", NULL, NULL },
+    { "oc-h", NULL, NULL },
+    { "bare-vit", "ViT.pt", "quick_gelu" },
+    { "bare-resnet", "RN.pth", "quick_gelu" },
+    { "bare-gelu", "epoch_3.safetensors", "gelu" },
+};
+enum { CASES = sizeof cases / sizeof *cases, MAX_DIMS = 128, MAX_IDS = 128 };
 
 static void ok(akin_status status, const akin_error *err)
 {
@@ -59,8 +73,9 @@ static float *make_pixels(const akin_clip_config *c, int seed)
 
 /* ---- The towers on fixed ids and pixels ----------------------------------------------------- */
 
-static void check_model(const char *name, const akin_kernels *kernels, bool bf16)
+static void check_model(size_t which, const akin_kernels *kernels, bool bf16)
 {
+    const char *const name = cases[which].name;
     char path[256];
     akin_error err;
     akin_clip_config config;
@@ -68,7 +83,12 @@ static void check_model(const char *name, const akin_kernels *kernels, bool bf16
     akin_pool *pool;
     akin_arena arena;
     snprintf(path, sizeof path, GOLDEN "%s", name);
-    ok(akin_open_clip_config_read(&config, path, &err), &err);
+    if (cases[which].file == NULL) {
+        ok(akin_open_clip_config_read(&config, path, &err), &err);
+    } else {
+        snprintf(path, sizeof path, GOLDEN "%s/%s", name, cases[which].file);
+        ok(akin_clip_config_infer(&config, path, cases[which].activation, &err), &err);
+    }
     ok(akin_pool_new(&pool, 2, &err), &err);
     akin_arena_init(&arena);
     ok(akin_clip_open(&clip, path, &config, kernels, bf16, true, true, pool, &err), &err);
@@ -148,7 +168,7 @@ static void each_model(bool bf16)
             continue;
         ok(akin_kernels_choose(akin_isa_at(i).name, &kernels, &err), &err);
         for (size_t c = 0; c < CASES; c++)
-            check_model(cases[c], kernels, bf16);
+            check_model(c, kernels, bf16);
     }
 }
 
@@ -157,18 +177,22 @@ static void test_bf16(void **state) { (void)state; each_model(true); }
 
 /* ---- From end to end ------------------------------------------------------------------------ */
 
-static void check_end_to_end(const char *name)
+static void check_end_to_end(const char *name, const char *file, const char *activation)
 {
     char path[256];
     akin_error err;
     akin_model *model;
     akin_session *session;
-    snprintf(path, sizeof path, GOLDEN "%s", name);
-    ok(akin_model_open(&model, path, NULL, &err), &err);
+    akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+    options.activation = activation;
+    snprintf(path, sizeof path, GOLDEN "%s%s%s", name, file != NULL ? "/" : "",
+             file != NULL ? file : "");
+    ok(akin_model_open(&model, path, &options, &err), &err);
     ok(akin_session_new(&session, model, NULL, &err), &err);
     akin_model_info info = AKIN_MODEL_INFO_INIT;
     ok(akin_model_describe(model, &info, &err), &err);
     assert_string_equal(info.form, "open_clip");
+    assert_string_equal(info.path, path);
 
     snprintf(path, sizeof path, GOLDEN "%s/expected.txt", name);
     golden g = golden_open(path);
@@ -216,12 +240,22 @@ static void check_end_to_end(const char *name)
     akin_model_close(model);
 }
 
-static void test_simple_tokenizer(void **state) { (void)state; check_end_to_end("oc-a"); }
+static void test_simple_tokenizer(void **state)
+{
+    (void)state;
+    check_end_to_end("oc-a", NULL, NULL);
+}
 
 static void test_own_tokenizer(void **state)
 {
     (void)state;
-    check_end_to_end("oc-h");
+    check_end_to_end("oc-h", NULL, NULL);
+}
+
+static void test_weights_alone(void **state)
+{
+    (void)state;
+    check_end_to_end("bare-vit", "ViT.pt", "quick_gelu");
 }
 
 int main(void)
@@ -231,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_simple_tokenizer),
         cmocka_unit_test(test_own_tokenizer),
+        cmocka_unit_test(test_weights_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

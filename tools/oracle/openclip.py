@@ -156,6 +156,46 @@ def write_weights(path, state, c):
     path.chmod(0o644)
 
 
+EXTRAS = ("input_resolution", "context_length", "vocab_size")
+
+
+def write_archive(path, folder, config, state):
+    """A TorchScript archive as OpenAI's original files are: the model traced, its sizes beside it
+    as tensors, and linear layers, convolutions and projections in half precision."""
+    import torch
+    import zipfile
+    from open_clip.model import CLIP
+
+    cfg = config["model_cfg"]
+    model = CLIP(**cfg).eval()
+    model.load_state_dict(state)
+    sizes = (cfg["vision_cfg"]["image_size"], model.context_length, model.vocab_size)
+    picture = torch.zeros(1, 3, sizes[0], sizes[0])
+    mask = model._buffers.pop("attn_mask")  # in OpenAI's a constant of the program
+    model.attn_mask = mask
+    for name, size in zip(EXTRAS, sizes):
+        if hasattr(model, name):
+            delattr(model, name)
+        model.register_buffer(name, torch.tensor(size))
+    script = torch.jit.trace_module(model, {"encode_image": picture,
+                                            "encode_text": torch.zeros(1, sizes[1], dtype=int)})
+    for name, value in script.named_parameters():
+        if "ln_" not in name and "embedding" not in name and name != "logit_scale":
+            value.data = value.data.half()
+    # Rows of the table overlap: 49,408 different ones in 200 KB. Its reader must follow strides.
+    table = state["token_embedding.weight"]
+    flat = table.flatten()[: table.shape[0] + table.shape[1] - 1].clone()
+    script.token_embedding.weight.data = flat.as_strided(table.shape, (1, 1))
+    unpacked = folder / "archive"
+    script.save(unpacked)
+    # The archive says where the source lay on the machine that made it, and when it was made.
+    with zipfile.ZipFile(unpacked) as source, zipfile.ZipFile(path, "w") as target:
+        for item in source.infolist():
+            if not item.filename.endswith((".debug_pkl", "serialization_id")):
+                target.writestr(zipfile.ZipInfo(item.filename), source.read(item))
+    unpacked.unlink()
+
+
 class Reference:
     """A folder as the reference loads it. dtype float64 shows how far off float32 itself is."""
 
@@ -198,6 +238,35 @@ class Reference:
         return getattr(self, kind)(*rest)
 
 
+class BareReference(Reference):
+    """A weights file without a config, as the reference's loader of OpenAI's files builds it."""
+
+    def __init__(self, open_clip, torch, path, quick_gelu, dtype="float32"):
+        from open_clip.factory import load_state_dict
+        from open_clip.model import build_model_from_openai_state_dict
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
+        self.torch, self.dtype = torch, getattr(torch, dtype)
+        try:
+            state = dict(torch.jit.load(path).state_dict())
+        except RuntimeError:
+            state = load_state_dict(str(path))
+        # Names of a custom_text model are new to that loader; their model computes the same.
+        state = {k.removeprefix("text."): v for k, v in state.items()}
+        self.model = build_model_from_openai_state_dict(dict(state), quick_gelu=quick_gelu,
+                                                        cast_dtype=None)
+        self.model = self.model.to(self.dtype)
+        # It has rounded most weights to half precision; those of the file are wanted.
+        for name in EXTRAS:
+            state.pop(name, None)
+        self.model.load_state_dict(state)
+        self.context = self.model.context_length
+        self.tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=self.context)
+        size = self.model.visual.image_size
+        self.size = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+        self.transform = image_transform_v2(PreprocessCfg(size=self.size), is_train=False)
+
+
 def padded_ids(reference, text):
     """Ids of a text without its padding, and whether it was cut."""
     ids = reference.tokenizer([text])[0].tolist()
@@ -211,9 +280,10 @@ def padded_ids(reference, text):
     return ids[: end + 1], end + 1 == n and len(text) > n
 
 
-def write_expected(open_clip, torch, folder, inputs, pictures_at):
+def write_expected(open_clip, torch, folder, inputs, pictures_at, load=None):
     """Runs the reference over the inputs, in float32 (what is written) and in float64."""
-    f32 = Reference(open_clip, torch, folder)
+    load = load or (lambda dtype: Reference(open_clip, torch, folder, dtype))
+    f32 = load("float32")
     model = f32.model
     bias = getattr(model, "logit_bias", None)
     lines = ["akin-golden open_clip 1"]
@@ -237,7 +307,7 @@ def write_expected(open_clip, torch, folder, inputs, pictures_at):
         lines.insert(4, f"positions {table.shape[0]} {clip.numbers(table[-1])}")
     (folder / "expected.txt").write_text("\n".join(lines) + "\nend\n", encoding="utf-8")
     del f32, model
-    f64 = Reference(open_clip, torch, folder, "float64")
+    f64 = load("float64")
     figures = {}
     for kinds, name in ((("ids", "text"), "text"), (("image", "picture"), "picture")):
         keys = [k for k in rows if k[0] in kinds]
@@ -352,6 +422,28 @@ TINY = {
                                 hf_tokenizer_name="some/repository",
                                 tokenizer_kwargs={"clean": "whitespace"}), custom_text=True),
     },
+    "bare-vit": {
+        "about": "a weights file alone, a TorchScript archive as OpenAI's: weights in f16, three "
+                 "sizes as tensors; quick_gelu; one head and two heads of 64; texts and pictures "
+                 "from end to end",
+        "file": "ViT.pt", "bare": True, "texts": True, "pictures": True,
+        "model_cfg": model(16, vit(64, 1, 64, 30, 6), text(128, 2, 1, 77, 49408),
+                           quick_gelu=True),
+    },
+    "bare-resnet": {
+        "about": "a weights file alone, of a training script (module., optimizer): a "
+                 "ModifiedResNet of 1, 2, 1, 2 blocks, width 4, 64 pixels; quick_gelu; f16",
+        "file": "RN.pth", "bare": True, "dtype": "float16", "training": True,
+        "model_cfg": model(17, vit(4, [1, 2, 1, 2], 64, 64, None), text(64, 1, 1, 9, 60),
+                           quick_gelu=True),
+        "ids": [([57, 3, 9, 59], 0, False), ([57, 59], 0, False)],
+    },
+    "bare-gelu": {
+        "about": "a weights file alone, of safetensors with text. names; exact GELU; bf16",
+        "file": "epoch_3.safetensors", "bare": True, "dtype": "bfloat16",
+        "model_cfg": model(18, vit(64, 1, 64, 21, 7), text(64, 1, 1, 10, 60), custom_text=True),
+        "ids": [([57, 3, 9, 59], 0, False), ([57, 58, 3, 59, 7], 0, False)],
+    },
 }
 
 TEXTS = ["a photo of a cat", "", "red car 2024", "two dogs running along the beach at sunset",
@@ -375,17 +467,28 @@ def write_tiny(open_clip, torch, options, name):
     for tower, values in c.get("saved", {}).items():
         saved["model_cfg"][tower + "_cfg"].update(values)
     seed = zlib.crc32(name.encode()) + c.get("seed", 0)
-    write_weights(folder / c["file"], draw_state(open_clip, folder, saved, seed), c)
+    state, load = draw_state(open_clip, folder, saved, seed), None
+    if name == "bare-vit":
+        write_archive(folder / c["file"], folder, config, state)
+    else:
+        write_weights(folder / c["file"], state, c)
     if c.get("decoy"):
         write_weights(folder / c["decoy"], draw_state(open_clip, folder, saved, 1), c)
     clip.write_json(folder / "open_clip_config.json", config)
+    if c.get("bare"):
+        (folder / "open_clip_config.json").unlink()
+
+        def load(dtype):
+            return BareReference(open_clip, torch, folder / c["file"],
+                                 c["model_cfg"].get("quick_gelu", False), dtype)
     inputs = [("ids", tuple(ids), pad, left) for ids, pad, left in c.get("ids", [])]
     inputs += [("text", x) for x in TEXTS if c.get("texts")]
     inputs += [("image", seed) for seed in range(3)]
     if c.get("pictures"):
         inputs += [("picture", x) for x in ("wide.png", "tall.jpg", "alpha.png", "grey.png",
                                             "rotated.jpg", "photo.jpg", "small.png")]
-    figures = write_expected(open_clip, torch, folder, inputs, Path(options.pictures))
+    figures = write_expected(open_clip, torch, folder, inputs, Path(options.pictures),
+                             load)
     return {"about": c["about"], "noise": figures}
 
 
