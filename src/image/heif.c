@@ -1,6 +1,6 @@
 /* heif.c - HEIC and AVIF through libheif, opened on first use.
  *
- * The primary picture, as libheif 1.15 and later decodes it: rotated, mirrored and cropped as its
+ * The primary picture, as libheif 1.12 and later decodes it: rotated, mirrored and cropped as its
  * properties say (the EXIF orientation beside them repeats that and is not looked at), a grid put
  * together, 10 and 12 bits a sample rounded to 8. Refuses, with the package to install, when
  * libheif or its decoder for these pixels is not there, and names the version when it is too old

@@ -2,7 +2,7 @@
  *
  * Declared here and not by libheif's own header, so that akin is built the same with and without
  * it: everything is behind opaque pointers except one struct, which is returned by value and has
- * not changed since libheif 1.0. tests/unit/test_heif.c lets the compiler compare all of it with
+ * not changed since libheif 1.0. tests/unit/test_modules.c lets the compiler compare all of it with
  * libheif's header where that is installed. */
 #ifndef AKIN_IMAGE_HEIF_H
 #define AKIN_IMAGE_HEIF_H
@@ -23,8 +23,8 @@ struct heif_image_handle;
 struct heif_image;
 struct heif_reading_options;
 struct heif_decoding_options;
-struct heif_init_params;
 #endif
+struct heif_init_params; /* which libheif's own header has since 1.13 */
 
 /* The numbers of libheif's enums. */
 enum {

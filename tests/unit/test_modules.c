@@ -39,6 +39,7 @@ SAME_HEIF(get_version_number);
 #if LIBHEIF_NUMERIC_VERSION >= 0x010d0000
 SAME_HEIF(init);
 SAME_HEIF(context_set_max_decoding_threads);
+_Static_assert((int)heif_error_Plugin_loading_error == AKIN_HEIF_PLUGIN_LOADING, "since 1.13");
 #endif
 SAME_HEIF(have_decoder_for_format);
 SAME_HEIF(context_alloc);
@@ -62,7 +63,6 @@ SAME_HEIF(image_release);
 _Static_assert((int)heif_error_Unsupported_filetype == AKIN_HEIF_UNSUPPORTED_FILE &&
                (int)heif_error_Unsupported_feature == AKIN_HEIF_UNSUPPORTED_FEATURE &&
                (int)heif_error_Memory_allocation_error == AKIN_HEIF_MEMORY &&
-               (int)heif_error_Plugin_loading_error == AKIN_HEIF_PLUGIN_LOADING &&
                (int)heif_suberror_End_of_data == AKIN_HEIF_END_OF_DATA &&
                (int)heif_suberror_Security_limit_exceeded == AKIN_HEIF_SECURITY_LIMIT &&
                (int)heif_colorspace_RGB == AKIN_HEIF_RGB &&
