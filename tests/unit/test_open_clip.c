@@ -15,7 +15,7 @@
 #define PICTURES "tests/golden/clip/pictures/"
 
 static const char *const cases[] = { "oc-a", "oc-b", "oc-c", "oc-d",
-                                     "oc-e", "oc-f", "oc-g", "oc-h" };
+                                     "oc-e", "oc-f", "oc-g", "oc-h", "oc-i" };
 enum { CASES = sizeof cases / sizeof *cases, MAX_DIMS = 64, MAX_IDS = 128 };
 
 static void ok(akin_status status, const akin_error *err)
@@ -222,6 +222,7 @@ static void test_own_tokenizer(void **state)
 {
     (void)state;
     check_end_to_end("oc-h");
+    check_end_to_end("oc-i");
 }
 
 int main(void)
