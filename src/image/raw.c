@@ -9,6 +9,7 @@
  */
 #include "raw.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -179,6 +180,7 @@ static akin_status refuse(const akin_raw_calls *raw, int code, const akin_encode
         return akin_fail(err, AKIN_E_UNSUPPORTED, from->path,
                          "a raw photograph that LibRaw %s does not know", raw->version());
     case AKIN_RAW_NO_MEMORY:
+    case ENOMEM: /* a positive number is errno's */
         return akin_fail_nomem(err, "a raw photograph's preview", 0);
     case AKIN_RAW_UNSUPPORTED_THUMBNAIL:
         status = AKIN_E_UNSUPPORTED;

@@ -99,6 +99,25 @@ static void leave(void) { inside = NULL; }
 
 #endif
 
+/* What libtiff refused. Its only word for a lack of memory is the text of a message, its own or that
+ * of zlib, libjpeg or liblzma; without a text there was no memory for one of its structs, as it has
+ * only good input. */
+static akin_status refused(const akin_tiff_strip *s, const char *path, const char *missing,
+                           akin_error *err)
+{
+    static const char *const words[] = { "memory", "Memory", "No space", "no space", "malloc",
+                                         "allocate", "Insertion in" };
+    if (strstr(s->why, "beyond the") != NULL)
+        return akin_fail(err, AKIN_E_LIMIT, path, "%s; raise it with --max-memory", s->why);
+    bool lack = s->why[0] == '\0' && missing == NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        lack = lack || strstr(s->why, words[i]) != NULL;
+    if (lack)
+        return akin_fail_nomem(err, "a TIFF decoder", 0);
+    return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
+                     s->why[0] != '\0' ? s->why : missing);
+}
+
 bool akin_tiff_strip_can(unsigned compression)
 {
     return TIFFIsCODECConfigured((uint16_t)compression) != 0;
@@ -306,8 +325,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
         s->height = height;
         s->open = open_strip(s, how->memory_bytes);
         if (s->open == NULL)
-            return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
-                             s->why[0] != '\0' ? s->why : "libtiff does not open a strip");
+            return refused(s, path, NULL, err);
         if (how->ycc)
             TIFFSetField(s->open, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
         if (TIFFStripSize(s->open) != (tmsize_t)out_size)
@@ -326,8 +344,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
     memset(out, 0, out_size);
     if (TIFFReadFromUserBuffer(s->open, 0, (void *)(uintptr_t)data, (tmsize_t)s->size, out,
                                (tmsize_t)out_size) == 0)
-        return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
-                         s->why[0] != '\0' ? s->why : "a strip that does not expand");
+        return refused(s, path, "a strip that does not expand", err);
 out:
     return status;
 }
