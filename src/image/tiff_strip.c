@@ -12,6 +12,7 @@
  */
 #include "tiff_strip.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,21 +100,15 @@ static void leave(void) { inside = NULL; }
 
 #endif
 
-/* What libtiff refused. Its only word for a lack of memory is the text of a message, its own or that
- * of zlib, libjpeg or liblzma; without a text there was no memory for one of its structs, as it has
- * only good input. */
+/* What libtiff refused; `missing` is said when it gave no reason. That a request for memory failed,
+ * its own or one of zlib's, libjpeg's and others', stays in errno: expand() sets it to 0. */
 static akin_status refused(const akin_tiff_strip *s, const char *path, const char *missing,
                            akin_error *err)
 {
-    static const char *const words[] = { "memory", "Memory", "No space", "no space", "malloc",
-                                         "allocate", "Insertion in" };
-    if (strstr(s->why, "beyond the") != NULL)
-        return akin_fail(err, AKIN_E_LIMIT, path, "%s; raise it with --max-memory", s->why);
-    bool lack = s->why[0] == '\0' && missing == NULL;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        lack = lack || strstr(s->why, words[i]) != NULL;
-    if (lack)
+    if (errno == ENOMEM)
         return akin_fail_nomem(err, "a TIFF decoder", 0);
+    if (strstr(s->why, "beyond the") != NULL) /* its message for MaxSingleMemAlloc */
+        return akin_fail(err, AKIN_E_LIMIT, path, "%s; raise it with --max-memory", s->why);
     return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
                      s->why[0] != '\0' ? s->why : missing);
 }
@@ -314,6 +309,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
         return akin_fail(err, AKIN_E_LIMIT, path, "TIFF with a strip of %zu bytes, the limit is %d",
                          s->size, INT32_MAX);
     s->why[0] = '\0';
+    errno = 0;
     if (s->open != NULL && (s->width != width || s->height != height)) {
         TIFFClose(s->open);
         s->open = NULL;
@@ -325,7 +321,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
         s->height = height;
         s->open = open_strip(s, how->memory_bytes);
         if (s->open == NULL)
-            return refused(s, path, NULL, err);
+            return refused(s, path, "libtiff does not open a strip", err);
         if (how->ycc)
             TIFFSetField(s->open, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
         if (TIFFStripSize(s->open) != (tmsize_t)out_size)

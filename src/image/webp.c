@@ -7,6 +7,7 @@
  * the first frame, the canvas around it transparent black, the background colour ignored. Junk
  * after the RIFF chunk is passed over, colour profiles are not applied.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +40,12 @@ typedef struct job {
     uint8_t *plane; /* the whole canvas before it is turned */
 } job;
 
+/* libwebp has one answer for many reasons. That a request for memory failed stays in errno, which
+ * is set to 0 before it is called. */
 static akin_status broken(const job *j, const char *why)
 {
+    if (errno == ENOMEM)
+        return akin_fail_nomem(j->err, "a WebP decoder", 0);
     return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken WebP: %s", why);
 }
 
@@ -59,12 +64,14 @@ static akin_status open_container(job *j)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "WebP ends inside its header");
     if (memcmp(data + 12, "VP8 ", 4) != 0 && memcmp(data + 12, "VP8L", 4) != 0 &&
         memcmp(data + 12, "VP8X", 4) != 0)
-        return broken(j, "it does not begin with VP8, VP8L or VP8X");
+        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path,
+                         "broken WebP: it does not begin with VP8, VP8L or VP8X");
     uint32_t promised = little32(data + 4);
     if (promised > size - 8)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                          "WebP ends after %zu of %llu bytes", size, promised + 8ull);
     const WebPData file = { data, size };
+    errno = 0;
     j->demux = WebPDemux(&file);
     if (j->demux == NULL)
         return broken(j, "its chunks do not fit together");
@@ -156,6 +163,7 @@ static akin_status decode_frame(job *j, uint8_t *pixels, bool alpha)
         pixels + (size_t)f->y_offset * pitch + (size_t)f->x_offset * pixel;
     config.output.u.RGBA.stride = (int)pitch;
     config.output.u.RGBA.size = pitch * (size_t)(f->height - 1) + pixel * (size_t)f->width;
+    errno = 0;
     VP8StatusCode code = WebPDecode(f->fragment.bytes, f->fragment.size, &config);
     switch (code) {
     case VP8_STATUS_OK: return AKIN_OK;

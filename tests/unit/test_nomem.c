@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "failing_malloc.h"
 #include "hub/model_name.h"
+#include "image/heif.h"
 #include "image/picture.h"
 #include "image/raw.h"
 #include "picture_golden.h"
@@ -185,6 +186,10 @@ static void every_request(const work *w)
         failing_malloc_arm(0);
         memset(expected, 0, sizeof expected);
         const akin_status status = w->run(w, expected, &err);
+        if (status == AKIN_E_UNSUPPORTED) { /* a codec that this libtiff or LibRaw has not */
+            print_message("# %s: not tried: %s\n", w->name, err.message);
+            return;
+        }
         if (status != AKIN_OK)
             fail_msg("%s: %s: %s", w->name, err.path, err.message);
     }
@@ -318,9 +323,9 @@ static void picture_files(void **state)
         PICTURE("pictures/png-palette4-interlaced.png", 0),
         PICTURE("pictures/raw-profile-ztxt.png", 0),
         PICTURE("pictures/text-exif.png", 0),
-        PICTURE("formats/lossy-64x48.webp", 4),
-        PICTURE("formats/exif-6.webp", 4),
-        PICTURE("formats/animation-offset-opaque.webp", 4),
+        PICTURE("formats/lossy-64x48.webp", 0),
+        PICTURE("formats/exif-6.webp", 0),
+        PICTURE("formats/animation-offset-opaque.webp", 0),
         PICTURE("formats/interlaced.gif", 0),
         PICTURE("formats/clear.gif", 0),
         PICTURE("formats/offset.gif", 0),
@@ -343,23 +348,40 @@ static void compressed_tiff(void **state)
     { .name = "tests/golden/" file, .run = decode_picture, .least = 2, .hidden = may_hide, \
       .fragile = true, .crashes = may_crash, .leaks = may_leak }
     work list[] = {
-        FRAGILE("tiff/rgb-lzw-predictor.tif", 4, 4, 4),
-        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 4, 4, 4),
-        FRAGILE("tiff/rgb-deflate-fill.tif", 4, 4, 4),
-        FRAGILE("tiff/rgb-packbits.tif", 4, 4, 4),
-        FRAGILE("tiff/g3-0.tif", 4, 4, 4),
-        FRAGILE("tiff/g4-tiles.tif", 4, 4, 4),
-        FRAGILE("tiff/jpeg-420.tif", 4, 4, 4),
-        FRAGILE("tiff/jpeg-progressive.tif", 4, 4, 4),
-        FRAGILE("tiff/jpeg-tables.tif", 4, 4, 4),
-        FRAGILE("tiff/rgb-zstd.tif", 4, 4, 4),
-        FRAGILE("tiff/rgb-lzma.tif", 4, 4, 4),
+        FRAGILE("tiff/rgb-lzw-predictor.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-deflate-fill.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-packbits.tif", 0, 4, 4),
+        FRAGILE("tiff/g3-0.tif", 0, 4, 4),
+        FRAGILE("tiff/g4-tiles.tif", 0, 4, 4),
+        FRAGILE("tiff/jpeg-420.tif", 0, 4, 4),
+        FRAGILE("tiff/jpeg-progressive.tif", 0, 4, 4),
+        FRAGILE("tiff/jpeg-tables.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-zstd.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-lzma.tif", 0, 4, 4),
     };
     EVERY_REQUEST_OF(list);
 }
 
-/* Not HEIC and AVIF: libheif and its decoders are C++ that does not catch what `new` throws, and
- * 187 of 232 requests end the process. */
+/* HEIC and AVIF only where libheif's own requests do not fail: it and its decoders do not catch
+ * what `new` throws, and 187 of 232 requests end the process. */
+#ifdef AKIN_WRAP_MALLOC
+static void heif_pictures(void **state)
+{
+    (void)state;
+    const char *why;
+    if (akin_heif_library(&why) == NULL) {
+        print_message("libheif: %s\n", why);
+        skip();
+    }
+    work list[] = {
+        PICTURE("modules/avif-alpha.avif", 0),
+        PICTURE("modules/heic-420.heic", 0),
+    };
+    EVERY_REQUEST_OF(list);
+}
+#endif
+
 static void raw_photographs(void **state)
 {
     (void)state;
@@ -369,8 +391,8 @@ static void raw_photographs(void **state)
         skip();
     }
     work list[] = {
-        FRAGILE("modules/dng-jpeg.dng", 4, 2, 2),
-        FRAGILE("modules/nikon.nef", 4, 2, 2),
+        FRAGILE("modules/dng-jpeg.dng", 0, 2, 2),
+        FRAGILE("modules/nikon.nef", 0, 2, 2),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -381,16 +403,20 @@ static void raw_photographs(void **state)
 static void lossless_webp(void **state)
 {
     (void)state;
-    if (WebPGetDecoderVersion() < 0x10400) {
+    bool survives = WebPGetDecoderVersion() >= 0x10400;
+#ifdef AKIN_WRAP_MALLOC /* its own requests do not fail */
+    survives = true;
+#endif
+    if (!survives) {
         print_message("libwebp %x crashes when memory runs out in its lossless decoder; 1.4.0 does "
                       "not\n", (unsigned)WebPGetDecoderVersion());
         skip();
     }
     work list[] = {
-        PICTURE("formats/lossless.webp", 4),
-        PICTURE("formats/lossless-alpha.webp", 4),
-        PICTURE("formats/lossy-alpha.webp", 4),
-        PICTURE("tiff/rgb-webp.tif", 2),
+        PICTURE("formats/lossless.webp", 0),
+        PICTURE("formats/lossless-alpha.webp", 0),
+        PICTURE("formats/lossy-alpha.webp", 0),
+        FRAGILE("tiff/rgb-webp.tif", 0, 4, 4),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -402,6 +428,9 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(picture_files),
         cmocka_unit_test(compressed_tiff),
+#ifdef AKIN_WRAP_MALLOC
+        cmocka_unit_test(heif_pictures),
+#endif
         cmocka_unit_test(raw_photographs),
         cmocka_unit_test(lossless_webp),
     };

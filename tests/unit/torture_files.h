@@ -36,12 +36,12 @@ bytes torture_webp(unsigned width, unsigned height);
  * them used by 1024 x 1024 pixels. `flat`: 8 bits a sample and no tables that are
  * simpler, as in a photograph; else not a bit a pixel. */
 bytes torture_webp_lossless(unsigned width, unsigned height, unsigned groups, int flat);
-/* A lossy or lossless WebP in an extended container, with XMP. */
+/* 16 x 16 pixels and XMP. */
 bytes torture_webp_xmp(const bytes *xmp);
 /* Run lengths. */
 bytes torture_bmp(unsigned width, unsigned height);
 
-/* An entry of a directory: type 3 is 2 bytes, 4 is 4; values of more than 4 bytes lie at `value`. */
+/* An entry of a directory: type 3 is 2 bytes, 4 is 4; more than 4 bytes lie at `value`. */
 typedef struct torture_entry {
     unsigned tag, type;
     uint32_t count, value;
