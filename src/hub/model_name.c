@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,8 @@ static akin_status find_entry(struct search *s, const char *entry, bool suffix,
 {
     akin_status status = AKIN_OK;
     DIR *dir = opendir(s->cache);
+    if (dir == NULL && errno == ENOMEM)
+        return akin_fail_nomem(s->err, "a folder's names", 0);
     char match[NAME_MAX_BYTES + 16] = "", others[300] = "";
     size_t matches = 0;
     const size_t length = strlen(entry);

@@ -4,7 +4,8 @@
  * RGB that transformers 5.23.0 does first (CLIPImageProcessorPil: alpha and tRNS composited over
  * white). Reads JPEG, PNG, WebP, GIF, BMP and TIFF; HEIC, AVIF and raw photographs through
  * libraries opened on first use. Where the reference plainly damages a picture (16-bit grey
- * saturated, tRNS compared at the wrong depth) akin does the right thing; docs/pictures.md lists it.
+ * saturated, tRNS compared at the wrong depth) akin does the right thing; docs/pictures.md lists
+ * it.
  */
 #ifndef AKIN_IMAGE_PICTURE_H
 #define AKIN_IMAGE_PICTURE_H

@@ -312,23 +312,30 @@ static akin_status walk(job *j)
 
 /* ---- orientation */
 
-/* Text of at most MAX_TEXT bytes; false when it is longer or not deflated at all. */
-static bool inflate_text(const text *t, akin_buffer *out)
+/* Text of at most MAX_TEXT bytes; *got is false when it is longer or not deflated at all. */
+static akin_status inflate_text(const text *t, akin_buffer *out, bool *got, akin_error *err)
 {
     z_stream z = { 0 };
-    akin_buffer_init(out, "text", MAX_TEXT);
-    if (akin_buffer_reserve(out, MAX_TEXT, NULL) != AKIN_OK || inflateInit(&z) != Z_OK)
-        return false;
+    *got = false;
+    akin_status status = akin_buffer_reserve(out, MAX_TEXT, err);
+    if (status != AKIN_OK)
+        return status;
+    int result = inflateInit(&z);
+    if (result == Z_MEM_ERROR)
+        return akin_fail_nomem(err, "a PNG text", 0);
+    if (result != Z_OK)
+        return AKIN_OK;
     z.next_in = (Bytef *)(uintptr_t)t->data;
     z.avail_in = (uInt)akin_min(t->size, UINT32_MAX);
     z.next_out = (Bytef *)out->data;
     z.avail_out = (uInt)MAX_TEXT;
-    int result = inflate(&z, Z_SYNC_FLUSH);
+    result = inflate(&z, Z_SYNC_FLUSH);
     out->size = MAX_TEXT - z.avail_out;
-    bool fits = result == Z_STREAM_END ||
-                ((result == Z_OK || result == Z_BUF_ERROR) && z.avail_in == 0);
+    *got = result == Z_STREAM_END ||
+           ((result == Z_OK || result == Z_BUF_ERROR) && z.avail_in == 0);
     inflateEnd(&z);
-    return fits;
+    /* The window, of 32 KiB, is allocated on the way. */
+    return result == Z_MEM_ERROR ? akin_fail_nomem(err, "a PNG text", 0) : AKIN_OK;
 }
 
 static int hex_digit(uint8_t c)
@@ -366,31 +373,37 @@ static bool decode_profile(uint8_t *text_bytes, size_t *size)
     return pending < 0;
 }
 
-static int read_orientation(const job *j)
+/* *orientation is 1 unless the file says otherwise. Metadata that cannot be read is no error. */
+static akin_status read_orientation(const job *j, int *orientation)
 {
+    akin_status status = AKIN_OK;
     akin_buffer profile, xmp_text;
     akin_buffer_init(&profile, "EXIF", MAX_TEXT);
     akin_buffer_init(&xmp_text, "XMP", MAX_TEXT);
     text exif = j->exif, xmp = j->xmp;
-    int orientation = 1;
+    bool got = true;
+    *orientation = 1;
     if (exif.data == NULL && j->profile.data != NULL) {
-        bool got = j->profile.deflated ? inflate_text(&j->profile, &profile)
-                                       : akin_buffer_add(&profile, j->profile.data, j->profile.size,
-                                                         NULL) == AKIN_OK;
+        if (j->profile.deflated)
+            AKIN_TRY(inflate_text(&j->profile, &profile, &got, j->err));
+        else if (j->profile.size > MAX_TEXT)
+            got = false;
+        else
+            AKIN_TRY(akin_buffer_add(&profile, j->profile.data, j->profile.size, j->err));
         if (!got || (profile.size != 0 && !decode_profile((uint8_t *)profile.data, &profile.size)))
             goto out;
         exif = (text){ profile.size != 0 ? (const uint8_t *)profile.data : (const uint8_t *)"",
                        profile.size, false };
     }
     if (xmp.deflated) {
-        bool got = inflate_text(&xmp, &xmp_text);
+        AKIN_TRY(inflate_text(&xmp, &xmp_text, &got, j->err));
         xmp = (text){ got ? (const uint8_t *)xmp_text.data : NULL, xmp_text.size, false };
     }
-    orientation = akin_orientation_read(exif.data, exif.size, xmp.data, xmp.size);
+    *orientation = akin_orientation_read(exif.data, exif.size, xmp.data, xmp.size);
 out:
     akin_buffer_clear(&profile);
     akin_buffer_clear(&xmp_text);
-    return orientation;
+    return status;
 }
 
 /* ---- pixels */
@@ -626,8 +639,10 @@ akin_status akin_png_decode(akin_picture *out, const akin_encoded *from, akin_er
     size_t pixel = channels[j->kind] * (j->depth == 16 ? 2u : 1u);
     akin_layout layout = layout_of(j);
     size_t row = j->interlaced ? width * (size_t)akin_layout_bytes(layout) : 0;
+    int orientation;
+    AKIN_TRY(read_orientation(j, &orientation));
     /* libpng: the row, the one before, the packed one. width < 2^31, so that nothing wraps. */
-    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, layout, read_orientation(j),
+    AKIN_TRY(akin_canvas_init(&j->canvas, j->width, j->height, layout, orientation,
                               DECODER_BYTES + 3 * pixel * width + row, from, err));
     if (j->kind == PALETTE)
         memcpy(j->canvas.picture.palette, j->palette, sizeof j->palette);

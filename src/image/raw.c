@@ -9,6 +9,7 @@
  */
 #include "raw.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -169,6 +170,8 @@ static akin_status refuse(const akin_raw_calls *raw, int code, const akin_encode
                           akin_error *err)
 {
     akin_status status = AKIN_E_CORRUPT;
+    if (errno == ENOMEM) /* LibRaw has other words for it; akin_raw_decode_by sets it to 0 */
+        code = AKIN_RAW_NO_MEMORY;
     switch (code) {
     case AKIN_RAW_NO_THUMBNAIL:
     case AKIN_RAW_NO_SUCH_THUMBNAIL:
@@ -179,6 +182,7 @@ static akin_status refuse(const akin_raw_calls *raw, int code, const akin_encode
         return akin_fail(err, AKIN_E_UNSUPPORTED, from->path,
                          "a raw photograph that LibRaw %s does not know", raw->version());
     case AKIN_RAW_NO_MEMORY:
+    case ENOMEM: /* a positive number is errno's */
         return akin_fail_nomem(err, "a raw photograph's preview", 0);
     case AKIN_RAW_UNSUPPORTED_THUMBNAIL:
         status = AKIN_E_UNSUPPORTED;
@@ -231,6 +235,7 @@ static akin_status take_bitmap(const libraw_processed_image_t *preview, akin_pic
 akin_status akin_raw_decode_by(const akin_raw_calls *raw, akin_picture *out,
                                const akin_encoded *from, akin_error *err)
 {
+    errno = 0;
     libraw_data_t *handle = raw->init(SILENT);
     if (handle == NULL)
         return akin_fail_nomem(err, "a raw decoder", 0);

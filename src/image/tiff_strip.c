@@ -12,6 +12,7 @@
  */
 #include "tiff_strip.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,19 @@ static void enter(akin_tiff_strip *s)
 static void leave(void) { inside = NULL; }
 
 #endif
+
+/* What libtiff refused; `missing` is said when it gave no reason. That a request for memory failed,
+ * its own or one of zlib's, libjpeg's and others', stays in errno: expand() sets it to 0. */
+static akin_status refused(const akin_tiff_strip *s, const char *path, const char *missing,
+                           akin_error *err)
+{
+    if (errno == ENOMEM)
+        return akin_fail_nomem(err, "a TIFF decoder", 0);
+    if (strstr(s->why, "beyond the") != NULL) /* its message for MaxSingleMemAlloc */
+        return akin_fail(err, AKIN_E_LIMIT, path, "%s; raise it with --max-memory", s->why);
+    return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
+                     s->why[0] != '\0' ? s->why : missing);
+}
 
 bool akin_tiff_strip_can(unsigned compression)
 {
@@ -295,6 +309,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
         return akin_fail(err, AKIN_E_LIMIT, path, "TIFF with a strip of %zu bytes, the limit is %d",
                          s->size, INT32_MAX);
     s->why[0] = '\0';
+    errno = 0;
     if (s->open != NULL && (s->width != width || s->height != height)) {
         TIFFClose(s->open);
         s->open = NULL;
@@ -306,8 +321,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
         s->height = height;
         s->open = open_strip(s, how->memory_bytes);
         if (s->open == NULL)
-            return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
-                             s->why[0] != '\0' ? s->why : "libtiff does not open a strip");
+            return refused(s, path, "libtiff does not open a strip", err);
         if (how->ycc)
             TIFFSetField(s->open, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
         if (TIFFStripSize(s->open) != (tmsize_t)out_size)
@@ -326,8 +340,7 @@ static akin_status expand(akin_tiff_strip *s, const akin_tiff_coding *how, uint3
     memset(out, 0, out_size);
     if (TIFFReadFromUserBuffer(s->open, 0, (void *)(uintptr_t)data, (tmsize_t)s->size, out,
                                (tmsize_t)out_size) == 0)
-        return akin_fail(err, AKIN_E_CORRUPT, path, "broken TIFF: %s",
-                         s->why[0] != '\0' ? s->why : "a strip that does not expand");
+        return refused(s, path, "a strip that does not expand", err);
 out:
     return status;
 }

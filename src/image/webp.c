@@ -7,6 +7,7 @@
  * the first frame, the canvas around it transparent black, the background colour ignored. Junk
  * after the RIFF chunk is passed over, colour profiles are not applied.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +18,18 @@
 #include "base/arith.h"
 #include "decode.h"
 #include "exif.h"
+#include "webp_groups.h"
 
 /* What libwebp keeps beside rows and planes. Measured below 100 KiB. */
 #define DECODER_BYTES ((size_t)256 << 10)
 
-/* The lossless decoder keeps a set of Huffman tables for each group of blocks of 4 x 4 pixels, at
- * most 65,536 of them (or 1,000, when there are fewer blocks but more pixels). It allocates them at
- * once but touches each only when the file describes it, in 20 bits or more. */
+/* The lossless decoder keeps a set of Huffman tables for each group of blocks, all allocated at
+ * once: with the largest cache of colours 20,016 bytes, and the group itself below 600. */
 #define TABLES_BYTES 20800
 #define MAX_TABLES 65536
-#define MAX_UNUSED_TABLES 1000
+
+/* What a VP8L stream begins with: signature, width, height, alpha and version. */
+#define VP8L_HEADER 5
 
 typedef struct job {
     const akin_encoded *from;
@@ -37,8 +40,12 @@ typedef struct job {
     uint8_t *plane; /* the whole canvas before it is turned */
 } job;
 
+/* libwebp has one answer for many reasons. That a request for memory failed stays in errno, which
+ * is set to 0 before it is called. */
 static akin_status broken(const job *j, const char *why)
 {
+    if (errno == ENOMEM)
+        return akin_fail_nomem(j->err, "a WebP decoder", 0);
     return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path, "broken WebP: %s", why);
 }
 
@@ -57,12 +64,14 @@ static akin_status open_container(job *j)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path, "WebP ends inside its header");
     if (memcmp(data + 12, "VP8 ", 4) != 0 && memcmp(data + 12, "VP8L", 4) != 0 &&
         memcmp(data + 12, "VP8X", 4) != 0)
-        return broken(j, "it does not begin with VP8, VP8L or VP8X");
+        return akin_fail(j->err, AKIN_E_CORRUPT, j->from->path,
+                         "broken WebP: it does not begin with VP8, VP8L or VP8X");
     uint32_t promised = little32(data + 4);
     if (promised > size - 8)
         return akin_fail(j->err, AKIN_E_TRUNCATED, j->from->path,
                          "WebP ends after %zu of %llu bytes", size, promised + 8ull);
     const WebPData file = { data, size };
+    errno = 0;
     j->demux = WebPDemux(&file);
     if (j->demux == NULL)
         return broken(j, "its chunks do not fit together");
@@ -85,6 +94,27 @@ static int read_orientation(const job *j)
     return orientation;
 }
 
+/* The lossless stream of a frame, or of its alpha; size 0 when there is none. */
+static WebPData lossless_stream(const job *j, const WebPBitstreamFeatures *frame)
+{
+    const uint8_t *data = j->frame.fragment.bytes;
+    const size_t size = j->frame.fragment.size;
+    size_t skip = 0, chunk = size;
+    if (frame->format == 2) {
+        if (size > 8 && memcmp(data, "VP8L", 4) == 0)
+            skip = 8;
+        skip += VP8L_HEADER;
+    } else if (frame->has_alpha && size > 8 && memcmp(data, "ALPH", 4) == 0) {
+        if ((data[8] & 3) == 0)
+            return (WebPData){ data, 0 };
+        skip = 9;
+        chunk = akin_min((size_t)8 + little32(data + 4), size);
+    } else {
+        return (WebPData){ data, 0 };
+    }
+    return (WebPData){ data + akin_min(skip, chunk), chunk - akin_min(skip, chunk) };
+}
+
 /* What libwebp will allocate for a frame of width x height, at most; SIZE_MAX when it does not fit
  * a size_t. */
 static size_t decoder_bytes(const job *j, const WebPBitstreamFeatures *frame)
@@ -92,24 +122,26 @@ static size_t decoder_bytes(const job *j, const WebPBitstreamFeatures *frame)
     const uint64_t w = (uint64_t)frame->width, h = (uint64_t)frame->height; /* below 2^24 */
     const uint64_t blocks = (w / 4 + 1) * (h / 4 + 1);
     uint64_t total = DECODER_BYTES + 160 * w;
-    const uint8_t *data = j->frame.fragment.bytes;
-    size_t packed = frame->format == 2 ? j->frame.fragment.size : 0; /* bytes packed lossless */
-    if (packed == 0 && frame->has_alpha) {
-        total += w * h;
-        if (j->frame.fragment.size > 12 && memcmp(data, "ALPH", 4) == 0 && (data[8] & 3) != 0)
-            packed = little32(data + 4);
-    }
-    if (packed != 0) {
-        /* All pixels of 4 bytes, three planes of 4 bytes a block (two transforms and the groups of
-         * Huffman tables), 17 rows, and the tables. */
-        uint64_t tables = (uint64_t)packed / 5 * 2 + 1;
-        const uint64_t places = blocks < MAX_UNUSED_TABLES ? MAX_UNUSED_TABLES : blocks;
-        tables = tables < places ? tables : places;
-        tables = tables < MAX_TABLES ? tables : MAX_TABLES;
-        total += 4 * w * h + 12 * blocks + 17 * 4 * w + tables * TABLES_BYTES + 4 * MAX_TABLES;
-    }
     /* The demuxer: 8 bytes of the file, the smallest chunk, are a node of 32. */
     total += 4 * (uint64_t)j->from->size;
+    const WebPData packed = lossless_stream(j, frame);
+    if (frame->format != 2 && frame->has_alpha)
+        total += w * h;
+    if (frame->format == 2 || packed.size != 0) {
+        /* All pixels of 4 bytes, three planes of 4 bytes a block (two transforms and the groups of
+         * Huffman tables), 17 rows, and the tables. */
+        total += 4 * w * h + 12 * blocks + 17 * 4 * w + 4 * MAX_TABLES;
+        /* Tables are touched when the stream describes them, in 20 bits or more. It is walked only
+         * where the worst would not be allowed. */
+        uint64_t tables = akin_min((uint64_t)packed.size / 5 * 2 + 1, MAX_TABLES);
+        if (total <= j->from->memory_bytes &&
+            tables * TABLES_BYTES > j->from->memory_bytes - total) {
+            const uint32_t groups = akin_webp_groups(
+                packed.bytes, packed.size, (uint32_t)frame->width, (uint32_t)frame->height);
+            tables = akin_min(tables, groups);
+        }
+        total += tables * TABLES_BYTES;
+    }
     return total > SIZE_MAX ? SIZE_MAX : (size_t)total;
 }
 
@@ -131,6 +163,7 @@ static akin_status decode_frame(job *j, uint8_t *pixels, bool alpha)
         pixels + (size_t)f->y_offset * pitch + (size_t)f->x_offset * pixel;
     config.output.u.RGBA.stride = (int)pitch;
     config.output.u.RGBA.size = pitch * (size_t)(f->height - 1) + pixel * (size_t)f->width;
+    errno = 0;
     VP8StatusCode code = WebPDecode(f->fragment.bytes, f->fragment.size, &config);
     switch (code) {
     case VP8_STATUS_OK: return AKIN_OK;

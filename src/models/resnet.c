@@ -376,10 +376,13 @@ akin_status akin_resnet_finish(akin_resnet *tower, const akin_kernels *kernels, 
     drop(&tower->key_weight);
     drop(&tower->key_bias); /* the same for every position: the softmax would not see it */
     drop(&tower->value_weight);
-    /* The first that failed is done again for its message: what it refuses is still there. */
+    /* The first that failed is done again for its message: what it refuses is still there. Not so
+     * where memory ran out, behind the folding. */
     akin_status status = AKIN_OK;
     for (size_t i = 0; i < f.units && status == AKIN_OK; i++)
-        if (f.statuses[i] != AKIN_OK)
+        if (f.statuses[i] == AKIN_E_NOMEM)
+            status = akin_fail_nomem(err, "layers", 0);
+        else if (f.statuses[i] != AKIN_OK)
             status = fold(tower, unit_at(tower, i), kernels, err);
     free(f.statuses);
     return status;

@@ -6,9 +6,11 @@
  */
 #include "failing_malloc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,9 +86,17 @@ void *OWN(aligned_alloc)(size_t alignment, size_t size)
 }
 
 #ifdef AKIN_WRAP_MALLOC
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
+/* What else akin calls that allocates: TYPE name(TYPES), with names for the arguments. */
+#define WRAP(type, name, types, arguments) \
+    type __real_##name types; \
+    type __wrap_##name types; \
+    type __wrap_##name types { return fails() ? NULL : __real_##name arguments; }
+WRAP(char *, strdup, (const char *text), (text))
+WRAP(char *, strndup, (const char *text, size_t size), (text, size))
+WRAP(char *, realpath, (const char *path, char *out), (path, out))
+WRAP(DIR *, opendir, (const char *path), (path))
+WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode))
+WRAP(FILE *, fdopen, (int fd, const char *mode), (fd, mode))
 #else
 void __libc_free(void *p);
 

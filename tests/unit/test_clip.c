@@ -12,7 +12,7 @@
 
 #define GOLDEN "tests/golden/clip/"
 static const char *const cases[] = { "tiny-a", "tiny-b", "tiny-c", "tiny-d",
-                                     "tiny-e", "tiny-f", "tiny-g", "tiny-h" };
+                                     "tiny-e", "tiny-f", "tiny-g", "tiny-h", "tiny-i" };
 enum {
     CASES = sizeof cases / sizeof *cases,
     MAX_DIMS = 64,

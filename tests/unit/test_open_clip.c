@@ -26,6 +26,7 @@ static const struct {
     { "oc-f", NULL, NULL },
     { "oc-g", NULL, NULL },
     { "oc-h", NULL, NULL },
+    { "oc-i", NULL, NULL },
     { "bare-vit", "ViT.pt", "quick_gelu" },
     { "bare-resnet", "RN.pth", "quick_gelu" },
     { "bare-gelu", "epoch_3.safetensors", "gelu" },
@@ -250,6 +251,7 @@ static void test_own_tokenizer(void **state)
 {
     (void)state;
     check_end_to_end("oc-h", NULL, NULL);
+    check_end_to_end("oc-i", NULL, NULL);
 }
 
 static void test_weights_alone(void **state)

@@ -50,6 +50,7 @@ def import_reference():
         if have != want:
             sys.exit(f"clip.py: {name} is {have}, the golden files are pinned to {want}")
     import torch
+    import torchvision_cpu  # noqa: F401  (before transformers looks for torchvision)
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -154,27 +155,30 @@ def byte_symbols():
     return [chr(b) for b in kept] + [chr(256 + i) for i in range(len(moved))]
 
 
-def read_merges(path, count):
+def read_merges(path, count, ascii_only=False):
     lines = gzip.open(path, "rt", encoding="utf-8").read().split("\n")[1 : 1 + FULL_MERGES]
+    if ascii_only:
+        lines = [line for line in lines if line.isascii()]
     return [tuple(line.split()) for line in lines[:count]]
 
 
-def make_vocabulary(merges):
-    symbols = byte_symbols()
+def make_vocabulary(merges, ascii_only=False):
+    symbols = byte_symbols()[: 94 if ascii_only else 256]
     tokens = symbols + [s + "</w>" for s in symbols] + ["".join(m) for m in merges]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     return {token: i for i, token in enumerate(tokens)}
 
 
-def write_tokenizer(folder, merges, files, max_length, extra=(), normalized=False):
+def write_tokenizer(folder, merges, files, max_length, extra=(), normalized=False,
+                    ascii_only=False):
     """files: "json" (what transformers writes today: tokenizer.json) or "parts" (vocab.json and
     merges.txt, as the older repositories) or "all" (the published openai folders). `extra`: added
     tokens above the end token. normalized: as the flag stands in published tokenizer.json files.
-    """
+    ascii_only: without the bytes that are not printable ASCII, which are then unknown tokens."""
     from tokenizers import AddedToken
     from transformers import CLIPTokenizer
 
-    vocabulary = make_vocabulary(merges)
+    vocabulary = make_vocabulary(merges, ascii_only)
     if files in ("json", "all"):
         tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
         tokenizer.add_tokens([AddedToken(t, normalized=False) for t in extra])
@@ -631,6 +635,14 @@ TINY = {
         "vision": tower(13, 1, 19, 2, "quick_gelu", image_size=22, patch_size=11),
         "preprocess": new_style({"shortest_edge": 25}, 22, resample=4),
     },
+    "tiny-i": {
+        "about": "300 tokens: a vocabulary without the bytes that are not printable ASCII, which "
+                 "become the unknown token, here the end token",
+        "merges": 110, "ascii": True, "projection_dim": 8, "logit_scale": 4.0,
+        "text": tower(8, 2, 16, 1, "quick_gelu", max_position_embeddings=24, eos_token_id="real"),
+        "vision": tower(8, 2, 16, 1, "quick_gelu", image_size=16, patch_size=8),
+        "preprocess": new_style({"shortest_edge": 16}, 16),
+    },
 }
 
 TEXTS = [
@@ -683,11 +695,11 @@ def write_tiny(out, name, vocab, pictures):
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    merges = read_merges(vocab, c["merges"])
+    merges = read_merges(vocab, c["merges"], c.get("ascii", False))
     positions = c["text"]["max_position_embeddings"]
     count = write_tokenizer(folder, merges, c.get("tokenizer", "json"),
                             c.get("max_length", positions), c.get("extra", ()),
-                            c.get("normalized", False))
+                            c.get("normalized", False), c.get("ascii", False))
     c["text"]["vocab_size"] = count + len(c.get("extra", ()))
     c["text"]["bos_token_id"] = count - 2
     if c["text"]["eos_token_id"] == "real":

@@ -422,6 +422,14 @@ TINY = {
                                 hf_tokenizer_name="some/repository",
                                 tokenizer_kwargs={"clean": "whitespace"}), custom_text=True),
     },
+    "oc-i": {
+        "about": "a tokenizer.json of 300 tokens (printable ASCII alone) and a ModifiedResNet of "
+                 "one block a layer, width 2, features 64 in 2 heads, 32 pixels",
+        "file": "open_clip_model.safetensors", "tokenizer": 110, "ascii": True, "texts": True,
+        "model_cfg": model(16, vit(2, [1, 1, 1, 1], 32, 32, None),
+                           text(12, 2, 1, 24, "tokenizer", hf_tokenizer_name="some/repository"),
+                           custom_text=True),
+    },
     "bare-vit": {
         "about": "a weights file alone, a TorchScript archive as OpenAI's: weights in f16, three "
                  "sizes as tensors; quick_gelu; one head and two heads of 64; texts and pictures "
@@ -460,8 +468,9 @@ def write_tiny(open_clip, torch, options, name):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if c.get("tokenizer"):
-        merges = clip.read_merges(options.vocab, c["tokenizer"])
-        c["model_cfg"]["text_cfg"]["vocab_size"] = clip.write_tokenizer(folder, merges, "json", 77)
+        merges = clip.read_merges(options.vocab, c["tokenizer"], c.get("ascii", False))
+        c["model_cfg"]["text_cfg"]["vocab_size"] = clip.write_tokenizer(
+            folder, merges, "json", 77, ascii_only=c.get("ascii", False))
     config = {"model_cfg": c["model_cfg"], **FIXED}
     saved = json.loads(json.dumps(config))
     for tower, values in c.get("saved", {}).items():
