@@ -14,8 +14,8 @@
 #define GOLDEN "tests/golden/open_clip/"
 #define PICTURES "tests/golden/clip/pictures/"
 
-static const char *const cases[] = { "oc-a", "oc-b", "oc-c", "oc-d",
-                                     "oc-e", "oc-f", "oc-g", "oc-h" };
+static const char *const cases[] = { "oc-a", "oc-b", "oc-c", "oc-d", "oc-e",
+                                     "oc-f", "oc-g", "oc-h", "oc-i", "oc-j" };
 enum { CASES = sizeof cases / sizeof *cases, MAX_DIMS = 64, MAX_IDS = 128 };
 
 static void ok(akin_status status, const akin_error *err)
