@@ -89,6 +89,7 @@ static bool is_ignorable_bare(const char *name)
 typedef struct stretch {
     float *from; /* in the slots' scratch; NULL: the table has the right size */
     size_t rows;
+    akin_dtype dtype; /* of the file's table */
 } stretch;
 
 typedef struct binder {
@@ -302,6 +303,7 @@ static akin_status bind_positions(binder *b, float **target, size_t rows, size_t
     if (*target == NULL || stretched->from == NULL)
         b->slots.status = AKIN_E_NOMEM;
     stretched->rows = found;
+    stretched->dtype = tensor->dtype;
     slot->values = stretched->from;
     return AKIN_OK;
 }
@@ -409,7 +411,7 @@ static akin_status finish(binder *b, akin_clip *clip, akin_pool *pool)
     const akin_clip_config *c = b->config;
     if (b->text.from != NULL)
         akin_resample_rows(b->text.from, b->text.rows, clip->text.positions, c->text_tokens,
-                           c->text.width);
+                           c->text.width, b->text.dtype);
     if (b->vision.from != NULL) {
         const size_t d = c->vision.width;
         memcpy(clip->vision.positions, b->vision.from, d * sizeof(float));

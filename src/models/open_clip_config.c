@@ -27,7 +27,7 @@ typedef enum use {
 typedef struct rule {
     const char *name;
     use use;
-    bool null; /* may be null; then it is as if absent */
+    bool null; /* may be null, as if absent: every flag may, since Python takes None for false */
     const char *value;
 } rule;
 
@@ -35,11 +35,11 @@ static const rule top_fields[] = {
     { "embed_dim", READ, false, NULL },
     { "vision_cfg", READ, false, NULL },
     { "text_cfg", READ, false, NULL },
-    { "quick_gelu", READ, false, NULL },
-    { "custom_text", READ, false, NULL },
+    { "quick_gelu", READ, true, NULL },
+    { "custom_text", READ, true, NULL },
     { "init_logit_scale", IGNORED, false, NULL }, /* the value is the tensor's */
     { "init_logit_bias", READ, true, NULL },
-    { "nonscalar_logit_scale", IGNORED, false, NULL }, /* both shapes are read */
+    { "nonscalar_logit_scale", IGNORED, true, NULL }, /* both shapes are read */
     { "output_dict", IGNORED, true, NULL },
     { "multimodal_cfg", OFF, true, NULL },
 };
@@ -53,23 +53,23 @@ static const rule vision_fields[] = {
     { "image_size", READ, false, NULL },
     { "ls_init_value", READ, true, NULL },
     { "patch_dropout", IGNORED, false, NULL }, /* when training alone */
-    { "attentional_pool", OFF, false, NULL },
+    { "attentional_pool", OFF, true, NULL },
     { "attn_pooler_queries", IGNORED, false, NULL },
     { "attn_pooler_heads", IGNORED, false, NULL },
-    { "no_ln_pre", READ, false, NULL },
+    { "no_ln_pre", READ, true, NULL },
     { "pos_embed_type", READ, false, NULL },
-    { "final_ln_after_pool", READ, false, NULL },
+    { "final_ln_after_pool", READ, true, NULL },
     { "pool_type", READ, false, NULL },
-    { "output_tokens", OFF, false, NULL },
+    { "output_tokens", OFF, true, NULL },
     { "act_kwargs", READ, true, NULL },
     { "norm_kwargs", READ, true, NULL },
     { "block_type", OFF, true, "default" },
-    { "qk_norm", OFF, false, NULL },
-    { "scaled_cosine_attn", OFF, false, NULL },
-    { "scale_heads", OFF, false, NULL },
-    { "scale_attn_inner", OFF, false, NULL },
-    { "scale_attn", OFF, false, NULL },
-    { "scale_fc", OFF, false, NULL },
+    { "qk_norm", OFF, true, NULL },
+    { "scaled_cosine_attn", OFF, true, NULL },
+    { "scale_heads", OFF, true, NULL },
+    { "scale_attn_inner", OFF, true, NULL },
+    { "scale_attn", OFF, true, NULL },
+    { "scale_fc", OFF, true, NULL },
     { "timm_model_name", OFF, true, NULL },
     { "timm_model_pretrained", IGNORED, true, NULL },
     { "timm_pool", IGNORED, true, NULL },
@@ -90,24 +90,24 @@ static const rule text_fields[] = {
     { "layers", READ, false, NULL },
     { "mlp_ratio", READ, false, NULL },
     { "ls_init_value", READ, true, NULL },
-    { "embed_cls", OFF, false, NULL },
+    { "embed_cls", OFF, true, NULL },
     { "pad_id", IGNORED, true, NULL }, /* masks padding beside embed_cls alone */
     { "eos_id", READ, false, NULL },
-    { "no_causal_mask", READ, false, NULL },
-    { "final_ln_after_pool", IGNORED, false, NULL }, /* not handed on to the tower */
+    { "no_causal_mask", READ, true, NULL },
+    { "final_ln_after_pool", IGNORED, true, NULL }, /* not handed on to the tower */
     { "pool_type", READ, false, NULL },
-    { "proj_bias", READ, false, NULL },
+    { "proj_bias", READ, true, NULL },
     { "proj_type", READ, false, NULL },
-    { "output_tokens", OFF, false, NULL },
+    { "output_tokens", OFF, true, NULL },
     { "act_kwargs", READ, true, NULL },
     { "norm_kwargs", READ, true, NULL },
     { "block_type", OFF, true, "default" },
-    { "qk_norm", OFF, false, NULL },
-    { "scaled_cosine_attn", OFF, false, NULL },
-    { "scale_heads", OFF, false, NULL },
-    { "scale_attn_inner", OFF, false, NULL },
-    { "scale_attn", OFF, false, NULL },
-    { "scale_fc", OFF, false, NULL },
+    { "qk_norm", OFF, true, NULL },
+    { "scaled_cosine_attn", OFF, true, NULL },
+    { "scale_heads", OFF, true, NULL },
+    { "scale_attn_inner", OFF, true, NULL },
+    { "scale_attn", OFF, true, NULL },
+    { "scale_fc", OFF, true, NULL },
     { "hf_model_name", OFF, true, NULL },
     { "hf_model_pretrained", IGNORED, true, NULL },
     { "hf_proj_type", IGNORED, true, NULL },

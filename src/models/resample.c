@@ -77,15 +77,31 @@ out:
     return status;
 }
 
-void akin_resample_rows(const float *from, size_t count, float *to, size_t out, size_t d)
+/* x as the stored type holds it: to nearest, ties to even. No value here is large enough to become
+ * infinite, being a mean of two that the type holds. */
+static float round_to(akin_dtype dtype, float x)
+{
+    if (dtype != AKIN_F16 && dtype != AKIN_BF16)
+        return x;
+    const int digits = dtype == AKIN_F16 ? 11 : 8, least = dtype == AKIN_F16 ? -24 : -133;
+    int exponent;
+    frexpf(x, &exponent);
+    const int unit = exponent - digits > least ? exponent - digits : least;
+    return (float)ldexp(nearbyint(ldexp(x, -unit)), unit);
+}
+
+void akin_resample_rows(const float *from, size_t count, float *to, size_t out, size_t d,
+                        akin_dtype dtype)
 {
     const float scale = (float)count / (float)out;
     for (size_t i = 0; i < out; i++) {
         const float at = fmaxf(scale * ((float)i + 0.5f) - 0.5f, 0.0f);
         const size_t low = akin_min((size_t)at, count - 1);
         const size_t high = low + (low + 1 < count);
-        const float part = fminf(fmaxf(at - (float)low, 0.0f), 1.0f);
+        const float part = round_to(dtype, fminf(fmaxf(at - (float)low, 0.0f), 1.0f));
+        const float rest = round_to(dtype, 1.0f - part);
         for (size_t j = 0; j < d; j++)
-            to[i * d + j] = (1.0f - part) * from[low * d + j] + part * from[high * d + j];
+            to[i * d + j] =
+                round_to(dtype, rest * from[low * d + j] + part * from[high * d + j]);
     }
 }

@@ -94,7 +94,6 @@ static akin_status describe_model(const work *w, float out[FLOATS], akin_error *
     akin_model_info info = AKIN_MODEL_INFO_INIT;
     akin_model *model = NULL;
     options.threads = 1;
-    options.activation = w->activation;
     options.parts = AKIN_PART_TOKENIZER | AKIN_PART_PREPROCESS | AKIN_PART_WEIGHTS;
     akin_status status = akin_model_open(&model, w->name, &options, err);
     if (status == AKIN_OK)
@@ -107,7 +106,7 @@ static akin_status describe_model(const work *w, float out[FLOATS], akin_error *
     return status;
 }
 
-/* Weights alone: the towers loaded, without a tokenizer, whose vocabulary is OpenAI's. */
+/* Weights alone: the picture tower; the only tokenizer such a file may have is OpenAI's. */
 static akin_status describe_weights(const work *w, float out[FLOATS], akin_error *err)
 {
     akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
@@ -115,6 +114,7 @@ static akin_status describe_weights(const work *w, float out[FLOATS], akin_error
     akin_model *model = NULL;
     options.threads = 1;
     options.activation = w->activation;
+    options.parts = AKIN_PART_IMAGE;
     akin_status status = akin_model_open(&model, w->name, &options, err);
     if (status == AKIN_OK)
         status = akin_model_describe(model, &info, err);

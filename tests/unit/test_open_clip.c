@@ -27,6 +27,8 @@ static const struct {
     { "oc-g", NULL, NULL },
     { "oc-h", NULL, NULL },
     { "oc-i", NULL, NULL },
+    { "oc-j", NULL, NULL },
+    { "oc-k", NULL, NULL },
     { "bare-vit", "ViT.pt", "quick_gelu" },
     { "bare-resnet", "RN.pth", "quick_gelu" },
     { "bare-gelu", "epoch_3.safetensors", "gelu" },

@@ -104,6 +104,9 @@ static const struct {
     { NULL, "quick_gelu", "true", AKIN_OK, "" },
     { NULL, "init_logit_scale", "1.5", AKIN_OK, "" },
     { NULL, "init_logit_bias", "null", AKIN_OK, "" },
+    { NULL, "quick_gelu", "null", AKIN_OK, "" },
+    { NULL, "custom_text", "null", AKIN_E_TENSOR_MISSING, "'token_embedding.weight'" }, /* false */
+    { NULL, "nonscalar_logit_scale", "null", AKIN_OK, "" },
     { NULL, "init_logit_bias", "-10", AKIN_OK, "" }, /* and the file has none: 0 */
     { NULL, "nonscalar_logit_scale", "true", AKIN_OK, "" },
     { NULL, "embed_dim", NULL, AKIN_E_CONFIG, "'embed_dim' is missing" },
@@ -120,6 +123,10 @@ static const struct {
     { "vision_cfg", "patch_dropout", "0.5", AKIN_OK, "" },
     { "vision_cfg", "output_tokens", "false", AKIN_OK, "" },
     { "vision_cfg", "timm_model_name", "null", AKIN_OK, "" },
+    { "vision_cfg", "no_ln_pre", "null", AKIN_E_TENSOR_MISSING, "'visual.ln_pre.weight'" },
+    { "vision_cfg", "final_ln_after_pool", "null", AKIN_OK, "" },
+    { "vision_cfg", "attentional_pool", "null", AKIN_OK, "" },
+    { "vision_cfg", "qk_norm", "null", AKIN_OK, "" },
     { "vision_cfg", "timm_model_name", "\"\"", AKIN_OK, "" },
     { "vision_cfg", "timm_pool", "\"\"", AKIN_OK, "" },
     { "vision_cfg", "block_type", "\"default\"", AKIN_OK, "" },
@@ -173,6 +180,9 @@ static const struct {
     { "vision_cfg", "no_ln_pre", "false", AKIN_E_TENSOR_MISSING, "visual.ln_pre.weight" },
 
     { "text_cfg", "hf_tokenizer_name", "null", AKIN_OK, "" },
+    { "text_cfg", "no_causal_mask", "null", AKIN_OK, "" },
+    { "text_cfg", "proj_bias", "null", AKIN_OK, "" },
+    { "text_cfg", "embed_cls", "null", AKIN_OK, "" },
     { "text_cfg", "hf_tokenizer_name", "\"\"", AKIN_OK, "" },
     { "text_cfg", "tokenizer_kwargs", "{\"clean\": \"canonicalize\"}", AKIN_OK, "" },
     { "text_cfg", "final_ln_after_pool", "true", AKIN_OK, "" }, /* as the reference: no effect */

@@ -452,6 +452,22 @@ TINY = {
         "model_cfg": model(18, vit(64, 1, 64, 21, 7), text(64, 1, 1, 10, 60), custom_text=True),
         "ids": [([57, 3, 9, 59], 0, False), ([57, 58, 3, 59, 7], 0, False)],
     },
+    "oc-k": {
+        "about": "9 text positions in f16 in the file, 13 in the config: PyTorch rounds its "
+                 "weights and its results to f16",
+        "file": "open_clip_model.safetensors", "dtype": "float16",
+        "saved": {"text": {"context_length": 9}},
+        "model_cfg": model(12, vit(8, 1, 4, 8, 4), text(14, 2, 1, 13, 60)),
+        "ids": [([57, 3, 9, 58], 0, False), ([57, *range(1, 12), 58], 0, False)],
+    },
+    "oc-j": {
+        "about": "the same in bf16, 20 text positions to 11; padding is seen",
+        "file": "model.pth", "dtype": "bfloat16",
+        "saved": {"text": {"context_length": 20}},
+        "model_cfg": model(12, vit(8, 1, 4, 8, 4),
+                           text(14, 2, 1, 11, 60, no_causal_mask=True), custom_text=True),
+        "ids": [([57, 3, 9, 58], 0, False), ([57, *range(1, 10), 58], 0, False)],
+    },
 }
 
 TEXTS = ["a photo of a cat", "", "red car 2024", "two dogs running along the beach at sunset",
