@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/arith.h"
 #include "exif.h"
 #include "library.h"
 
@@ -232,6 +233,15 @@ static akin_status take_bitmap(const libraw_processed_image_t *preview, akin_pic
     return AKIN_OK;
 }
 
+/* Whether a preview's end stands in the file. Of one that reaches past the end of its file LibRaw
+ * (0.20.2) gives the bytes that happened to be in memory for the rest: another picture each time, and
+ * what another part of the program had there. Its beginning may be LibRaw's own EXIF block. */
+static bool is_whole(const akin_encoded *from, const unsigned char *preview, size_t size)
+{
+    const size_t tail = akin_min(size, 64);
+    return memmem(from->data, from->size, preview + size - tail, tail) != NULL;
+}
+
 akin_status akin_raw_decode_by(const akin_raw_calls *raw, akin_picture *out,
                                const akin_encoded *from, akin_error *err)
 {
@@ -267,6 +277,9 @@ akin_status akin_raw_decode_by(const akin_raw_calls *raw, akin_picture *out,
         else if (jpeg.size < 3 || memcmp(jpeg.data, "\xff\xd8\xff", 3) != 0)
             status = akin_fail(err, AKIN_E_CORRUPT, from->path,
                                "a raw photograph whose preview is not the JPEG it should be");
+        else if (!is_whole(from, jpeg.data, jpeg.size))
+            status = akin_fail(err, AKIN_E_TRUNCATED, from->path,
+                               "a raw photograph that ends inside its preview");
         else {
             jpeg.memory_bytes -= jpeg.size;
             status = akin_jpeg_decode(out, &jpeg, err);

@@ -747,7 +747,7 @@ static libraw_processed_image_t *preview_of(int type, int width, int height, int
 
 static void expect_raw(akin_status want, const char *part)
 {
-    akin_encoded from = { .data = (const uint8_t *)"x", .size = 1, .path = "x",
+    akin_encoded from = { .data = (const uint8_t *)"x\xff\xd8\xff\xe0", .size = 5, .path = "x",
                           .memory_bytes = 1 << 20 };
     akin_picture p = { 0 };
     akin_error err = { 0 };
@@ -788,6 +788,8 @@ static void raw_refusals(void **state)
     expect_raw(AKIN_E_CORRUPT, "not the JPEG");
     raw_fake.preview = preview_of(AKIN_RAW_JPEG, 0, 0, 0, 0, "\xff\xd8\xff\xe0", 4);
     expect_raw(AKIN_E_TRUNCATED, "JPEG ends");
+    raw_fake.preview = preview_of(AKIN_RAW_JPEG, 0, 0, 0, 0, "\xff\xd8\xff\xe0\0", 5);
+    expect_raw(AKIN_E_TRUNCATED, "a raw photograph that ends inside its preview");
     static const char large[(1 << 20) + 1];
     raw_fake.preview = preview_of(AKIN_RAW_JPEG, 0, 0, 0, 0, large, sizeof large);
     expect_raw(AKIN_E_LIMIT, "--max-memory");
