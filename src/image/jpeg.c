@@ -42,6 +42,7 @@ typedef struct job {
     int orientation;
     akin_canvas canvas;
     bool ended;     /* the end marker that `lenient` adds was read */
+    bool complete;  /* all rows are there: what follows needs no end marker */
     int first_made; /* after that: the first row that the scan lacks, -1 when it lacks none */
 } job;
 
@@ -105,7 +106,7 @@ static boolean source_fill(j_decompress_ptr cinfo)
     static const JOCTET end[] = { 0xff, JPEG_EOI };
     job *j = job_of(cinfo->client_data);
     /* The arithmetic decoder does not say where it ran out; Pillow cannot read such a file. */
-    if (!j->from->lenient || j->ended || j->cinfo.arith_code)
+    if (!j->from->lenient || j->ended || j->complete || j->cinfo.arith_code)
         return FALSE;
     j->ended = true;
     cinfo->src->next_input_byte = end;
@@ -297,6 +298,7 @@ static akin_status decompress(job *j)
     /* Looks for the end marker. That it is missing is no error by now; an error on the way is one
      * in Pillow, hence here. */
     status = judge(j); /* before the tables that it looks at are dropped */
+    j->complete = true;
     jpeg_finish_decompress(cinfo);
     return status;
 }
