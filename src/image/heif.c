@@ -2,9 +2,10 @@
  *
  * The primary picture, as libheif 1.12 and later decodes it: rotated, mirrored and cropped as its
  * properties say (the EXIF orientation beside them repeats that and is not looked at), a grid put
- * together, 10 and 12 bits a sample rounded to 8. Refuses, with the package to install, when
- * libheif or its decoder for these pixels is not there, and names the version when it is too old
- * for the file. Pixels are exempt from equality: decoders and their colour conversions differ.
+ * together, 10 and 12 bits a sample rounded to 8. Refuses a stream that promises a frame larger than
+ * the memory allowed, whatever the container says (heif_stream.c). Refuses, with the package to
+ * install, when libheif or its decoder for these pixels is not there, and names the version when it
+ * is too old for the file. Pixels are exempt from equality: decoders and their colour conversions differ.
  */
 #include "heif.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "heif_stream.h"
 #include "library.h"
 
 /* What libheif may keep of a pixel at once. Measured with 1.15.1 and 1.19.7, full colour, alpha and
@@ -195,6 +197,19 @@ akin_status akin_heif_decode_by(const akin_heif_calls *heif, akin_picture *out,
                                     (size_t)coded_width * (size_t)coded_height);
     if (!akin_mul(pixels, each, &extra) || !akin_add(extra, DECODER_BYTES, &extra))
         extra = SIZE_MAX;
+    uint32_t frame_width, frame_height;
+    AKIN_TRY(akin_heif_largest(from->data, from->size, from->path, &frame_width, &frame_height,
+                               err));
+    size_t frame = SIZE_MAX;
+    akin_mul((size_t)frame_width * frame_height, each, &frame); /* both are below 2^32 */
+    if (frame > from->memory_bytes) {
+        status = akin_fail(err, AKIN_E_LIMIT, from->path,
+                           "a picture of %d x %d pixels holds a frame of %u x %u, which needs %zu "
+                           "bytes of memory, the limit is %zu: raise it with --max-memory",
+                           width, height, (unsigned)frame_width, (unsigned)frame_height, frame,
+                           from->memory_bytes);
+        goto out;
+    }
     bool alpha = heif->image_handle_has_alpha_channel(handle) != 0;
     akin_layout layout = alpha ? AKIN_RGBA : AKIN_RGB;
     AKIN_TRY(akin_canvas_init(&canvas, width, height, layout, 1, extra, from, err));
