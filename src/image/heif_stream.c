@@ -325,7 +325,7 @@ out:
 static bool next_box(akin_cursor *c, uint32_t *type, akin_cursor *payload)
 {
     uint64_t size, name, header = 8;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
     if (!get_be(c, 4, &size) || !get_be(c, 4, &name))
         return false;
     if (size == 1) {
