@@ -19,12 +19,11 @@
 #include "torture_files.h"
 
 #ifdef SANITIZED
-#define SHRINK 16
+enum { SHRINK = 16, TIME_LIMIT = 600 };
 #else
-#define SHRINK 1
+enum { SHRINK = 1, TIME_LIMIT = 120 }; /* seconds, for the slowest of machines */
 #endif
-
-enum { MIB = 1 << 20, TIME_LIMIT = 120 /* seconds, for the slowest of machines */ };
+enum { MIB = 1 << 20 };
 
 /* What the process that read a picture leaves behind. */
 typedef struct outcome {
