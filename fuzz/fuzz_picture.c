@@ -1,4 +1,6 @@
-/* fuzz_picture.c - the bytes are a picture. Built once for each decoder: FORMAT names it. */
+/* fuzz_picture.c - the bytes are a picture. Built once for each decoder: FORMAT names it. REPEATS: the
+ * same bytes give the same answer each time. Not so where libheif and LibRaw decode: what a broken
+ * stream lacks they leave as it was in memory. */
 #include <string.h>
 
 #include "fuzz.h"
@@ -37,12 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(flat.width > 0 && flat.height > 0 && flat.layout == AKIN_RGB);
         HOLDS((size_t)flat.width * (size_t)flat.height <= MEMORY / 3);
         HOLDS(flat.damaged_row == 0);
-        HOLDS(third == AKIN_OK && lenient.damaged_row == 0 && sum(&lenient) == sum(&flat));
+        if (REPEATS)
+            HOLDS(third == AKIN_OK && lenient.damaged_row == 0 && sum(&lenient) == sum(&flat));
     } else {
         HOLDS(flat.pixels == NULL);
     }
     /* What differs between the two is memory alone. */
-    if (status != other)
+    if (REPEATS && status != other)
         HOLDS(status == AKIN_E_LIMIT || other == AKIN_E_LIMIT);
     if (status == AKIN_OK && other == AKIN_OK) {
         HOLDS(stored.width == flat.width && stored.height == flat.height);

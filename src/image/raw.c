@@ -234,8 +234,8 @@ static akin_status take_bitmap(const libraw_processed_image_t *preview, akin_pic
 }
 
 /* Whether a preview's end stands in the file. Of one that reaches past the end of its file LibRaw
- * (0.20.2) gives the bytes that happened to be in memory for the rest: another picture each time, and
- * what another part of the program had there. Its beginning may be LibRaw's own EXIF block. */
+ * (0.20.2) gives the bytes that happened to be in memory for the rest: another picture each time,
+ * and what another part of the program had there. Its beginning may be LibRaw's own EXIF block. */
 static bool is_whole(const akin_encoded *from, const unsigned char *preview, size_t size)
 {
     const size_t tail = akin_min(size, 64);

@@ -12,9 +12,9 @@ void failing_malloc_arm(size_t nth);
 size_t failing_malloc_requests(void);
 bool failing_malloc_fired(void);
 
-/* Blocks that are in use; 0 where that is not counted. Under a sanitizer only the requests of akin's
- * own objects pass through here (the sanitizer owns malloc, and finds leaks itself); elsewhere those of
- * all libraries do. */
+/* Blocks that are in use; 0 where that is not counted. Under a sanitizer only the requests of
+ * akin's own objects pass through here (the sanitizer owns malloc, and finds leaks itself);
+ * elsewhere those of all libraries do. */
 size_t failing_malloc_live(void);
 
 #endif

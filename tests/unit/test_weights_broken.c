@@ -828,7 +828,8 @@ static void torchscript_programs(void **state)
     small_items(items);
     items[0].content = (bytes){ program, (size_t)(at - program) };
     items[items_of_small] = (struct item){ "small/code/x.py", BYTES("x") };
-    expect_items("doublings", items, items_of_small + 1, AKIN_E_LIMIT, "of more than 65536 objects");
+    expect_items("doublings", items, items_of_small + 1, AKIN_E_LIMIT,
+                 "of more than 65536 objects");
 }
 
 static void pickle_programs(void **state)
