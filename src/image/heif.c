@@ -2,10 +2,10 @@
  *
  * The primary picture, as libheif 1.12 and later decodes it: rotated, mirrored and cropped as its
  * properties say (the EXIF orientation beside them repeats that and is not looked at), a grid put
- * together, 10 and 12 bits a sample rounded to 8. Refuses a stream that promises a frame larger
- * than the memory allowed, whatever the container says (heif_stream.c). Refuses, with the package
- * to install, when libheif or its decoder for these pixels is not there, and names the version when
- * it is too old for the file. Pixels are exempt from equality: decoders and their colour conversions
+ * together, 10 and 12 bits a sample rounded to 8. Refuses a stream that promises a frame for which
+ * memory is not enough, whatever the container says (heif_stream.c). Refuses, with the package to
+ * install, when libheif or its decoder for these pixels is not there, and names the version when it
+ * is too old for the file. Pixels are exempt from equality: decoders and their colour conversions
  * differ.
  */
 #include "heif.h"

@@ -2,8 +2,8 @@
  *
  * The container states a picture's size and so does the stream inside; decoders believe the stream
  * and allocate before anyone compares. So the boxes are walked here (ISO/IEC 14496-12: meta, iloc,
- * idat, iprp, ipco) to the streams (av1C, hvcC, every item), and these to their AV1 sequence
- * headers (AV1 specification 5.5) and HEVC parameter sets (ITU-T H.265 7.3.2.2). What cannot be parsed is
+ * idat, iprp, ipco) to the streams (av1C, hvcC, every item), and these to AV1 sequence headers (AV1
+ * specification 5.5) and HEVC parameter sets (ITU-T H.265 7.3.2.2). What cannot be parsed is
  * passed over: the decoder refuses it. What can be read in two ways is read as libheif 1.12 to 1.19
  * reads it. Samples of an image sequence (moov) are not looked at: libheif decodes items.
  */
