@@ -288,7 +288,7 @@ static akin_status walk_nals(finder *f, akin_cursor c, unsigned length)
     akin_status status = AKIN_OK;
     uint64_t size;
     while (get_be(&c, length, &size)) {
-        const uint8_t *data;
+        const uint8_t *data = NULL;
         AKIN_TRY(spend(f, 1));
         size = size < akin_cursor_left(&c) ? size : akin_cursor_left(&c);
         akin_cursor_bytes(&c, size, &data);
