@@ -18,6 +18,7 @@
 #ifndef AKIN_H
 #define AKIN_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -225,6 +226,241 @@ AKIN_API akin_status akin_embed_labels(akin_session *session, const char *const 
 AKIN_API akin_status akin_classify(const akin_model *model, const float *picture,
                                    const float *labels, size_t label_count, float *out,
                                    size_t capacity, akin_error *err);
+
+/* ---- Collections ---------------------------------------------------------------------------- */
+
+/* A folder of pictures, indexed: items (paths), their vectors and what is known of them, durable on
+ * disk (docs/formats.md). Any number of readers and one writer, in any processes. One thread at a
+ * time. */
+typedef struct akin_collection akin_collection;
+
+/* Where collections are: `db`, else the environment's AKIN_DB, else a .akin/ in the working folder or a
+ * parent of it, else akin/ in XDG_DATA_HOME or ~/.local/share. The first of those that exists, into
+ * out; with `make`, when none does, the one to make, which is the last (here: .akin/ in the working
+ * folder, whatever else there is). AKIN_E_NOT_FOUND lists the places tried. */
+AKIN_API akin_status akin_collections_find(const char *db, bool make, bool here, char *out,
+                                           size_t capacity, akin_error *err);
+
+typedef enum akin_stored {
+    AKIN_STORED_F16 = 1, /* half the bytes; adds 2e-5 to a score */
+    AKIN_STORED_F32 = 2
+} akin_stored;
+
+typedef struct akin_collection_options {
+    size_t size;
+    bool write;              /* takes the writer's lock: AKIN_E_BUSY names who holds it */
+    double wait;             /* seconds to wait for it */
+    const akin_model *model; /* with write: made with this model when it is not there; NULL:
+                                AKIN_E_NOT_FOUND */
+    akin_stored stored;      /* of a collection that is made; 0: f16 */
+} akin_collection_options;
+#define AKIN_COLLECTION_OPTIONS_INIT \
+    { sizeof(akin_collection_options), false, 0, NULL, (akin_stored)0 }
+
+/* db: a folder that akin_collections_find found; name: "images". options NULL: to read. */
+AKIN_API akin_status akin_collection_open(akin_collection **out, const char *db, const char *name,
+                                          const akin_collection_options *options, akin_error *err);
+AKIN_API void akin_collection_close(akin_collection *collection);
+
+/* Strings are borrowed until the next call with this collection. */
+typedef struct akin_collection_info {
+    size_t size;
+    const char *path;         /* its folder */
+    const char *model_name, *model_path, *model_form, *model_identity;
+    int dimensions;
+    akin_stored stored;
+    int format;
+    const char *created;      /* "2026-11-23T21:04:05Z" */
+    const char *base;         /* paths below it are stored relative to it; "" when none are */
+    size_t items, missing, hidden, skipped; /* items: those that are searched */
+    size_t vectors, dead;     /* dead: vectors no item has */
+    size_t segments;
+    uint64_t vector_bytes, database_bytes, reclaimable_bytes;
+    const char *building;     /* model that akin_reindex is making vectors of, or NULL */
+    size_t built;
+    const char *advice;       /* about where it lies (a network file system), or NULL */
+} akin_collection_info;
+#define AKIN_COLLECTION_INFO_INIT \
+    { sizeof(akin_collection_info), NULL, NULL, NULL, NULL, NULL, 0, (akin_stored)0, 0, NULL, \
+      NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
+AKIN_API akin_status akin_collection_describe(akin_collection *collection,
+                                              akin_collection_info *info, akin_error *err);
+
+/* Files that could not be indexed, why and when (seconds since 1970). */
+AKIN_API akin_status akin_collection_skipped(akin_collection *collection,
+                                             void (*each)(void *context, const akin_error *why,
+                                                          int64_t time),
+                                             void *context, akin_error *err);
+
+/* Hexadecimal SHA-256 of what decides a model's vectors: its weights, configuration, tokenizer and
+ * preprocessing; not where it lies, not the precision. Reading the weights is remembered by device,
+ * inode, size, mtime and ctime in AKIN_HOME (XDG_CACHE_HOME/akin, ~/.cache/akin). */
+AKIN_API akin_status akin_model_identity(const akin_model *model, char out[65], akin_error *err);
+
+/* ---- Indexing ------------------------------------------------------------------------------- */
+
+typedef struct akin_index_progress {
+    size_t done, total; /* files; done begins at those that need nothing */
+    size_t indexed;     /* in this run */
+    double seconds;     /* since the first of them was begun */
+} akin_index_progress;
+
+typedef struct akin_index_options {
+    size_t size;
+    int workers;              /* each decodes and embeds on its own core; 0: as many as processors */
+    size_t max_file_bytes, max_memory_bytes; /* as in akin_session_options */
+    bool lenient;
+    const char *const *exclude; /* globs, as in .akinignore */
+    size_t exclude_count;
+    bool include_hidden;      /* names that begin with a dot too */
+    bool prune;               /* items whose files are gone are marked missing, however many */
+    bool dry_run;             /* nothing is written */
+    double frame_seconds;     /* between frames of a video; 0: videos are left alone */
+    void *context;
+    void (*progress)(void *context, const akin_index_progress *progress);
+    void (*skipped)(void *context, const akin_error *why); /* a file that could not be indexed */
+    void (*note)(void *context, const akin_error *what);   /* one that was, and something about it */
+    bool (*stop)(void *context); /* asked from any thread; true: finish what was begun and commit */
+} akin_index_options;
+#define AKIN_INDEX_OPTIONS_INIT \
+    { sizeof(akin_index_options), 0, 0, 0, false, NULL, 0, false, false, \
+      false, 10, NULL, NULL, NULL, NULL, NULL }
+
+typedef struct akin_index_report {
+    size_t size;
+    size_t indexed;        /* vectors computed in this run */
+    size_t unchanged, moved;
+    size_t returned;       /* were missing or hidden, and are back */
+    size_t missing;        /* newly marked so */
+    size_t hidden;         /* newly left out by a rule */
+    size_t skipped;        /* told through options->skipped */
+    size_t skipped_before; /* in the skip list, unchanged: not told again */
+    size_t duplicates;     /* paths more whose content was known */
+    size_t kept;           /* items that stay although their files are gone: see akin_index */
+    size_t new_files, changed_files; /* of a dry run: what it would read */
+    double seconds;
+} akin_index_report;
+#define AKIN_INDEX_REPORT_INIT \
+    { sizeof(akin_index_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Makes the collection say what is at `paths` (folders, with everything below them, and files).
+ * Unchanged files are not read again. An item whose file is gone is marked missing, its vector is kept
+ * - unless the folder is missing, empty, unreadable or on another device, or more than half of its
+ * items (and more than 20) would go: then nothing goes, everything else is done, and the call fails
+ * with the reason (options->prune: they go). AKIN_E_STOPPED when stop() said so. The model must be the
+ * collection's (AKIN_E_ARGUMENT otherwise); it needs AKIN_PART_IMAGE. *report, which may be NULL, is
+ * right in all cases. */
+AKIN_API akin_status akin_index(akin_collection *collection, const akin_model *model,
+                                const char *const *paths, size_t count,
+                                const akin_index_options *options, akin_index_report *report,
+                                akin_error *err);
+
+/* Follows folders for ever: akin_index once, then again whenever something changes there, each pass with
+ * the writer's lock taken anew (a collection that is open for writing elsewhere in this program would
+ * hold it). `mode` is told once how it follows them, `passed` about every pass, failed ones included.
+ * Returns when options->stop says so, with AKIN_OK. */
+AKIN_API akin_status akin_watch(const char *db, const char *name,
+                                const akin_collection_options *collection_options,
+                                const akin_model *model, const char *const *paths, size_t count,
+                                const akin_index_options *options,
+                                void (*mode)(void *context, const char *text),
+                                void (*passed)(void *context, const akin_index_report *report,
+                                               const akin_error *err),
+                                akin_error *err);
+
+/* Vectors of another model for the whole collection, beside the old ones, which answer meanwhile; then
+ * the swap. Stopped or killed it goes on where it was. Nothing is swapped while a drive seems to be
+ * away, as in akin_index. */
+AKIN_API akin_status akin_reindex(akin_collection *collection, const akin_model *model,
+                                  akin_stored stored, const akin_index_options *options,
+                                  akin_index_report *report, akin_error *err);
+
+/* ---- Searching ------------------------------------------------------------------------------ */
+
+typedef struct akin_query {
+    size_t size;
+    const char *text;         /* NULL: none */
+    const char *not_text;     /* away from this */
+    akin_picture_input image; /* path or bytes; both NULL: none */
+    double weight;            /* of the image when there is a text too: 0 to 1 */
+    size_t k, offset;
+    bool with_self;           /* keep the query picture, when its path is an item */
+    const char *after, *before, *where; /* filters: docs/search.md; NULL: none */
+    const char *const *folders; /* below one of them; relative ones from the working folder */
+    size_t folder_count;
+    const char *const *exts;
+    size_t ext_count;
+    double min_score, min_z, relative; /* NaN: not asked */
+} akin_query;
+#define AKIN_QUERY_INIT \
+    { sizeof(akin_query), NULL, NULL, { NULL, NULL, 0 }, 0.5, 10, 0, false, NULL, NULL, NULL, \
+      NULL, 0, NULL, 0, (double)NAN, (double)NAN, (double)NAN }
+
+typedef struct akin_hit {
+    int64_t id;
+    const char *path;      /* absolute, bytes */
+    size_t path_size;
+    float score;           /* cosine */
+    double z;              /* (score - mean) / deviation over the collection; NaN: undefined */
+    const char *metadata;  /* a JSON object */
+    int64_t part;          /* of a video: the frame's time in milliseconds; else -1 */
+} akin_hit;
+
+typedef enum akin_match {
+    AKIN_MATCH_UNKNOWN = 0, /* fewer than 100 items: no verdict */
+    AKIN_MATCH_CLEAR = 1,
+    AKIN_MATCH_UNCLEAR = 2  /* the best z is what chance alone reaches among so many */
+} akin_match;
+
+typedef struct akin_hits {
+    size_t size;
+    akin_hit *hits;
+    size_t count;
+    size_t items;           /* live items of the collection */
+    double mean, deviation; /* of their scores for this query */
+    double best_z, threshold;
+    akin_match match;
+} akin_hits;
+
+/* The k best, best first, equal scores by ascending id; fewer is an answer. session: over the
+ * collection's model (AKIN_E_ARGUMENT otherwise), with the parts that the query needs; NULL when
+ * akin_query_parts says that none is needed. akin_hits_free(*out). */
+AKIN_API akin_status akin_search(akin_collection *collection, akin_session *session,
+                                 const akin_query *query, akin_hits **out, akin_error *err);
+AKIN_API void akin_hits_free(akin_hits *hits);
+
+/* AKIN_PART_... that the query needs of the model: 0 when it is a picture of the collection alone, whose
+ * stored vector answers. */
+AKIN_API akin_status akin_query_parts(akin_collection *collection, const akin_query *query,
+                                      unsigned *parts, akin_error *err);
+
+/* Hits as one HTML page with thumbnails inside, whole or not at all. */
+AKIN_API akin_status akin_hits_write_html(const akin_hits *hits, const char *title,
+                                          const akin_session_options *limits, const char *path,
+                                          akin_error *err);
+
+/* ---- Looking after a collection -------------------------------------------------------------- */
+
+/* Checks everything there is: see akin_collection_verify's `tell`. repair needs a collection opened for
+ * writing. *faults were found, *repaired of them are no more. */
+AKIN_API akin_status akin_collection_verify(akin_collection *collection, bool repair,
+                                            void (*tell)(void *context, const char *path,
+                                                         const char *message, bool repaired),
+                                            void *context, size_t *faults, size_t *repaired,
+                                            akin_error *err);
+/* Gives the space of replaced vectors back; missing: items marked missing or hidden are dropped
+ * first. */
+AKIN_API akin_status akin_collection_compact(akin_collection *collection, bool missing,
+                                             uint64_t *reclaimed, akin_error *err);
+/* A second collection with the same content, in the folder db/name, which must not be there. */
+AKIN_API akin_status akin_collection_copy(akin_collection *collection, const char *db,
+                                          const char *name, akin_error *err);
+/* vectors.npy, items.jsonl and collection.json in a new folder; and back, into a collection that is made
+ * when it is not there. */
+AKIN_API akin_status akin_collection_export(akin_collection *collection, const char *folder,
+                                            akin_error *err);
+AKIN_API akin_status akin_collection_import(const char *db, const char *name, const char *folder,
+                                            size_t *added, akin_error *err);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,8 @@ typedef enum akin_status {
     AKIN_E_NOT_FOUND = 22,
     AKIN_E_PERMISSION = 23,
     AKIN_E_NOT_A_FILE = 24, /* a directory, socket, device where a regular file is needed */
+    AKIN_E_BUSY = 25,       /* another process holds it; the message says which */
+    AKIN_E_STOPPED = 26,    /* the caller asked to stop; what was done is kept */
 
     /* 30-39: what a file's bytes say, whatever its kind */
     AKIN_E_FORMAT = 30,    /* not the format it should be, or one akin does not read */

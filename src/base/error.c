@@ -18,6 +18,8 @@ const char *akin_status_name(akin_status status)
     case AKIN_E_NOT_FOUND: return "not-found";
     case AKIN_E_PERMISSION: return "permission";
     case AKIN_E_NOT_A_FILE: return "not-a-file";
+    case AKIN_E_BUSY: return "busy";
+    case AKIN_E_STOPPED: return "stopped";
     case AKIN_E_FORMAT: return "format";
     case AKIN_E_TRUNCATED: return "truncated";
     case AKIN_E_CORRUPT: return "corrupt";

@@ -1,0 +1,40 @@
+/* contact_sheet.h - hits as one HTML page with thumbnails inside: opens from the disk, loads nothing.
+ */
+#ifndef AKIN_REPORT_CONTACT_SHEET_H
+#define AKIN_REPORT_CONTACT_SHEET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "image/picture.h"
+
+typedef struct akin_sheet_entry {
+    const char *path;       /* absolute bytes; linked to as file:// */
+    int64_t part;           /* >= 0: the frame of a video at this many milliseconds */
+    float score;
+    double z;               /* NaN: not shown */
+    const char *caption;    /* NULL: none */
+    const char *taken_at;   /* NULL: none */
+} akin_sheet_entry;
+
+typedef struct akin_sheet {
+    const char *title;      /* the question */
+    const char *note;       /* a line below it ("no clear match"), NULL: none */
+    const akin_sheet_entry *entries;
+    size_t count;
+    int thumbnail;          /* longest side in pixels; 0: 320 */
+    akin_picture_options limits;
+} akin_sheet;
+
+/* The page. A picture that cannot be read has a box with the reason in its place. It begins with
+ * AKIN_SHEET_MARK, by which index leaves such pages alone. */
+#define AKIN_SHEET_MARK "<!doctype html>\n<meta name=\"generator\" content=\"akin contact sheet\">\n"
+akin_status akin_sheet_write(const akin_sheet *sheet, akin_buffer *out, akin_error *err);
+
+/* bytes as HTML text, safe in elements and quoted attributes; what is not UTF-8 as U+FFFD, control and
+ * bidi characters shown as \x1b, \u{202e}. */
+akin_status akin_html_text(const char *bytes, size_t size, akin_buffer *out, akin_error *err);
+
+#endif
