@@ -1,0 +1,333 @@
+/* api_index.c - akin.h: indexing, following folders, another model for a collection. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/handles.h"
+#include "base/arith.h"
+#include "image/modules.h"
+#include "image/video.h"
+#include "rag/ingest.h"
+#include "rag/watch.h"
+
+enum { BATCH = 8, SETTINGS_BYTES = 256 };
+
+/* ---- A model as ingest wants it ------------------------------------------------------------- */
+
+/* One session a worker: decoding, preprocessing and embedding stay on its core, without a word to
+ * the others. */
+struct embedder {
+    akin_embedder calls;
+    akin_session **sessions;
+    int workers;
+};
+
+static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
+                              akin_error *err)
+{
+    const struct embedder *e = context;
+    const akin_session *session = e->sessions[worker];
+    akin_status status = akin_session_takes(session, picture, NULL, err);
+    if (status != AKIN_OK)
+        return status;
+    return akin_preprocess_run(&session->model->preprocess, picture, &session->limits, out,
+                               e->calls.pixels, err);
+}
+
+static akin_status encode(void *context, int worker, const float *pixels, size_t count, float *out,
+                          akin_error *err)
+{
+    const struct embedder *e = context;
+    return akin_embed_pixels(e->sessions[worker], pixels, count, 0, out,
+                             count * e->calls.dimensions, err);
+}
+
+static void embedder_clear(struct embedder *e)
+{
+    for (int i = 0; e->sessions != NULL && i < e->workers; i++)
+        akin_session_free(e->sessions[i]);
+    free(e->sessions);
+    *e = (struct embedder){ 0 };
+}
+
+static akin_status embedder_init(struct embedder *e, const akin_model *model,
+                                 const akin_index_options *options, akin_error *err)
+{
+    const akin_clip_config *c = &model->config;
+    akin_session_options own = AKIN_SESSION_OPTIONS_INIT;
+    akin_status status = AKIN_OK;
+    *e =
+        (struct embedder){ .workers = options->workers != 0 ? options->workers : akin_cpu_count() };
+    if ((model->parts & AKIN_PART_IMAGE) != AKIN_PART_IMAGE)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "the model was opened without AKIN_PART_IMAGE");
+    if (e->workers < 1 || e->workers > 1024)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "workers must be from 1 to 1024");
+    e->sessions = calloc((size_t)e->workers, sizeof *e->sessions);
+    if (e->sessions == NULL)
+        return akin_fail_nomem(err, "sessions", 0);
+    own.threads = 1;
+    own.max_file_bytes = options->max_file_bytes;
+    own.max_memory_bytes = options->max_memory_bytes;
+    own.lenient = options->lenient;
+    for (int i = 0; i < e->workers; i++)
+        AKIN_TRY(akin_session_new(&e->sessions[i], model, &own, err));
+    e->calls = (akin_embedder){
+        .context = e, .dimensions = c->dimensions, .pixels = 3 * c->image_height * c->image_width,
+        .batch = BATCH, .limits = e->sessions[0]->limits, .preprocess = preprocess,
+        .encode = encode,
+    };
+out:
+    if (status != AKIN_OK)
+        embedder_clear(e);
+    return status;
+}
+
+/* ---- Options and reports -------------------------------------------------------------------- */
+
+/* The caller's callbacks behind those of ingest. */
+struct listener {
+    const akin_index_options *options;
+};
+
+static void on_progress(void *context, const akin_ingest_progress *p)
+{
+    const struct listener *l = context;
+    const akin_index_progress progress = { p->done, p->total, p->indexed, p->seconds };
+    l->options->progress(l->options->context, &progress);
+}
+
+static void on_skipped(void *context, const akin_error *why)
+{
+    const struct listener *l = context;
+    l->options->skipped(l->options->context, why);
+}
+
+static void on_note(void *context, const akin_error *what)
+{
+    const struct listener *l = context;
+    l->options->note(l->options->context, what);
+}
+
+static bool on_stop(void *context)
+{
+    const struct listener *l = context;
+    return l->options->stop(l->options->context);
+}
+
+static akin_status find_unread_video(void *context, const akin_skip *skip, akin_error *err)
+{
+    (void)err;
+    *(bool *)context |= skip->code == AKIN_E_UNSUPPORTED && akin_video_name(skip->path);
+    return AKIN_OK;
+}
+
+/* What a file's failure may have depended on beside the file. Whether videos can be read is asked
+ * only when one could not be: those who have none need not wait for FFmpeg to load. */
+static akin_status write_settings(char out[SETTINGS_BYTES], akin_store *store,
+                                  const akin_index_options *options, akin_error *err)
+{
+    char modules[SETTINGS_BYTES / 2];
+    bool video = false;
+    akin_status status = AKIN_OK;
+    if (store != NULL)
+        status = akin_store_visit_skips(store, NULL, find_unread_video, &video, err);
+    akin_modules_describe(video, modules, sizeof modules);
+    snprintf(out, SETTINGS_BYTES, "akin %s; file %zu; memory %zu; lenient %d; %s", akin_version(),
+             options->max_file_bytes, options->max_memory_bytes, options->lenient ? 1 : 0, modules);
+    return status;
+}
+
+static akin_ingest_options ingest_options(const akin_index_options *o, struct listener *listener,
+                                          int workers, const char *settings, const char *own)
+{
+    return (akin_ingest_options){
+        .walk = { .include_hidden = o->include_hidden, .exclude = o->exclude,
+                  .exclude_count = o->exclude_count, .videos = o->frame_seconds > 0, .own = own,
+                  .stop = o->stop != NULL ? on_stop : NULL, .context = listener },
+        .workers = workers,
+        .prune = o->prune,
+        .dry_run = o->dry_run,
+        .frame_seconds = o->frame_seconds,
+        .settings = settings,
+        .context = listener,
+        .progress = o->progress != NULL ? on_progress : NULL,
+        .skipped = o->skipped != NULL ? on_skipped : NULL,
+        .note = o->note != NULL ? on_note : NULL,
+        .stop = o->stop != NULL ? on_stop : NULL,
+    };
+}
+
+static void give_report(const akin_ingest_report *from, akin_index_report *out)
+{
+    const akin_index_report report = {
+        .size = sizeof report, .indexed = from->indexed, .unchanged = from->unchanged,
+        .moved = from->moved, .returned = from->returned, .missing = from->missing,
+        .hidden = from->hidden, .skipped = from->skipped, .skipped_before = from->skipped_before,
+        .duplicates = from->duplicates, .kept = from->kept, .new_files = from->new_files,
+        .changed_files = from->changed_files, .seconds = from->seconds,
+    };
+    if (out == NULL)
+        return;
+    const size_t size = out->size;
+    memcpy(out, &report, akin_min(size, sizeof report));
+    out->size = size;
+}
+
+/* The folder that holds the collections: what is in there is never indexed. Allocated. */
+static char *holder_of(const akin_store *store)
+{
+    char *folder = strdup(akin_store_folder(store));
+    char *end = folder != NULL ? strrchr(folder, '/') : NULL;
+    if (end != NULL && end != folder)
+        *end = '\0';
+    return folder;
+}
+
+/* ---- Indexing ------------------------------------------------------------------------------- */
+
+static akin_status index_with(akin_collection *c, const struct embedder *e,
+                              const char *const *paths, size_t count,
+                              const akin_index_options *options, akin_index_report *report,
+                              akin_error *err)
+{
+    akin_store *store = c != NULL ? c->store : NULL;
+    char settings[SETTINGS_BYTES], *own = store != NULL ? holder_of(store) : NULL;
+    struct listener listener = { options };
+    akin_ingest_report done = { 0 };
+    akin_status status;
+    if (store != NULL && own == NULL)
+        return akin_fail_nomem(err, "path", 0);
+    AKIN_TRY(write_settings(settings, store, options, err));
+    const akin_ingest_options how = ingest_options(options, &listener, e->workers, settings, own);
+    status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
+    give_report(&done, report);
+    /* Half of the file is of no use to anyone: not worth a person's thought. */
+    if (status == AKIN_OK && !options->dry_run && akin_store_wants_compact(store)) {
+        uint64_t reclaimed;
+        status = akin_store_compact(store, false, &reclaimed, err);
+    }
+out:
+    free(own);
+    return status;
+}
+
+akin_status akin_index(akin_collection *collection, const akin_model *model,
+                       const char *const *paths, size_t count, const akin_index_options *given,
+                       akin_index_report *report, akin_error *err)
+{
+    akin_index_options options = AKIN_INDEX_OPTIONS_INIT;
+    struct embedder e = { 0 };
+    akin_status status;
+    AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
+    if (!options.dry_run) {
+        AKIN_TRY(akin_collection_takes(collection, model, err));
+        AKIN_TRY(embedder_init(&e, model, &options, err));
+    }
+    AKIN_TRY(index_with(collection, &e, paths, count, &options, report, err));
+out:
+    embedder_clear(&e);
+    return status;
+}
+
+/* ---- Following ------------------------------------------------------------------------------ */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* One pass with the lock taken for it. */
+static akin_status watch_pass(const char *db, const char *name,
+                              const akin_collection_options *collection_options,
+                              const struct embedder *e, const char *const *paths, size_t count,
+                              const akin_index_options *options, akin_index_report *report,
+                              akin_error *err)
+{
+    akin_collection *c = NULL;
+    akin_status status;
+    AKIN_TRY(akin_collection_open(&c, db, name, collection_options, err));
+    AKIN_TRY(akin_collection_takes(c, e->sessions[0]->model, err));
+    AKIN_TRY(index_with(c, e, paths, count, options, report, err));
+out:
+    akin_collection_close(c);
+    return status;
+}
+
+akin_status akin_watch(const char *db, const char *name,
+                       const akin_collection_options *collection_options, const akin_model *model,
+                       const char *const *paths, size_t count, const akin_index_options *given,
+                       void (*mode)(void *context, const char *text),
+                       void (*passed)(void *context, const akin_index_report *report,
+                                      const akin_error *err),
+                       akin_error *err)
+{
+    akin_index_options options = AKIN_INDEX_OPTIONS_INIT;
+    akin_watcher *watcher = NULL;
+    struct embedder e = { 0 };
+    char *own = NULL;
+    akin_status status;
+    AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
+    AKIN_TRY(embedder_init(&e, model, &options, err));
+    AKIN_TRY(akin_path_absolute(db, &own, err));
+    struct listener listener = { &options };
+    const akin_ingest_options how = ingest_options(&options, &listener, e.workers, "", own);
+    /* Before the first pass, or a change during it would go unseen. */
+    AKIN_TRY(akin_watcher_new(&watcher, paths, count, &how.walk, err));
+    if (mode != NULL)
+        mode(options.context, akin_watcher_mode(watcher));
+    while (status == AKIN_OK) {
+        akin_index_report report = AKIN_INDEX_REPORT_INIT;
+        akin_error why = { 0 };
+        const double start = now();
+        akin_status pass =
+            watch_pass(db, name, collection_options, &e, paths, count, &options, &report, &why);
+        if (passed != NULL)
+            passed(options.context, &report, &why);
+        if (pass == AKIN_E_ARGUMENT) { /* another model now: no pass can succeed any more */
+            status = pass;
+            if (err != NULL)
+                *err = why;
+            break;
+        }
+        status = pass == AKIN_E_STOPPED ? pass : akin_watcher_wait(watcher, now() - start, err);
+    }
+out:
+    akin_watcher_free(watcher);
+    embedder_clear(&e);
+    free(own);
+    return status == AKIN_E_STOPPED ? AKIN_OK : status;
+}
+
+/* ---- Another model -------------------------------------------------------------------------- */
+
+akin_status akin_reindex(akin_collection *collection, const akin_model *model, akin_stored stored,
+                         const akin_index_options *given, akin_index_report *report,
+                         akin_error *err)
+{
+    akin_index_options options = AKIN_INDEX_OPTIONS_INIT;
+    char settings[SETTINGS_BYTES], identity[65], *path = NULL;
+    akin_ingest_report done = { 0 };
+    struct embedder e = { 0 };
+    akin_store_model to;
+    akin_status status;
+    AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
+    if (stored == 0)
+        stored = akin_store_get_model(collection->store)->type == AKIN_VECTOR_F32 ? AKIN_STORED_F32
+                                                                                  : AKIN_STORED_F16;
+    AKIN_TRY(akin_model_stored(model, stored, identity, &to, &path, err));
+    AKIN_TRY(akin_store_rebuild_begin(collection->store, &to, err));
+    AKIN_TRY(embedder_init(&e, model, &options, err));
+    AKIN_TRY(write_settings(settings, collection->store, &options, err));
+    struct listener listener = { &options };
+    const akin_ingest_options how = ingest_options(&options, &listener, e.workers, settings, NULL);
+    status = akin_reindex_run(collection->store, &e.calls, &how, &done, err);
+    give_report(&done, report);
+out:
+    embedder_clear(&e);
+    free(path);
+    return status;
+}
