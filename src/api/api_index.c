@@ -19,8 +19,11 @@ enum { BATCH = 8, SETTINGS_BYTES = 256 };
  * the others. */
 struct embedder {
     akin_embedder calls;
+    const akin_model *model; /* the caller's; after begin, the one that has the picture tower */
+    akin_model *own;         /* opened here, when the caller's has no tower */
     akin_session **sessions;
     int workers;
+    akin_session_options session_options;
 };
 
 static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
@@ -48,40 +51,57 @@ static void embedder_clear(struct embedder *e)
     for (int i = 0; e->sessions != NULL && i < e->workers; i++)
         akin_session_free(e->sessions[i]);
     free(e->sessions);
+    akin_model_close(e->own);
     *e = (struct embedder){ 0 };
+}
+
+/* Before the first picture. A run that finds nothing to do has read no weights. */
+static akin_status begin(void *context, akin_error *err)
+{
+    struct embedder *e = context;
+    akin_status status = AKIN_OK;
+    if ((e->model->parts & AKIN_PART_IMAGE) != AKIN_PART_IMAGE) {
+        const akin_clip_config *c = &e->model->config;
+        akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+        options.parts = AKIN_PART_IMAGE;
+        options.precision = e->model->precision;
+        options.form = c->bare ? NULL : c->form == AKIN_FORM_HF ? "hf" : "open_clip";
+        options.activation = c->bare ? akin_activation_name(c->vision.activation) : NULL;
+        AKIN_TRY(akin_model_open(&e->own, e->model->path, &options, err));
+        e->model = e->own;
+    }
+    for (int i = 0; i < e->workers; i++)
+        AKIN_TRY(akin_session_new(&e->sessions[i], e->model, &e->session_options, err));
+out:
+    return status;
 }
 
 static akin_status embedder_init(struct embedder *e, const akin_model *model,
                                  const akin_index_options *options, akin_error *err)
 {
     const akin_clip_config *c = &model->config;
-    akin_session_options own = AKIN_SESSION_OPTIONS_INIT;
-    akin_status status = AKIN_OK;
-    *e =
-        (struct embedder){ .workers = options->workers != 0 ? options->workers : akin_cpu_count() };
-    if ((model->parts & AKIN_PART_IMAGE) != AKIN_PART_IMAGE)
+    const int workers = options->workers != 0 ? options->workers : akin_cpu_count();
+    *e = (struct embedder){ .model = model, .workers = workers };
+    if ((model->parts & AKIN_PART_PREPROCESS) == 0)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "the model was opened without AKIN_PART_IMAGE");
-    if (e->workers < 1 || e->workers > 1024)
+                         "the model was opened without AKIN_PART_PREPROCESS");
+    if (workers < 1 || workers > 1024)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL, "workers must be from 1 to 1024");
-    e->sessions = calloc((size_t)e->workers, sizeof *e->sessions);
+    e->sessions = calloc((size_t)workers, sizeof *e->sessions);
     if (e->sessions == NULL)
         return akin_fail_nomem(err, "sessions", 0);
-    own.threads = 1;
-    own.max_file_bytes = options->max_file_bytes;
-    own.max_memory_bytes = options->max_memory_bytes;
-    own.lenient = options->lenient;
-    for (int i = 0; i < e->workers; i++)
-        AKIN_TRY(akin_session_new(&e->sessions[i], model, &own, err));
+    e->session_options = (akin_session_options)AKIN_SESSION_OPTIONS_INIT;
+    e->session_options.threads = 1;
+    e->session_options.max_file_bytes = options->max_file_bytes;
+    e->session_options.max_memory_bytes = options->max_memory_bytes;
+    e->session_options.lenient = options->lenient;
     e->calls = (akin_embedder){
         .context = e, .dimensions = c->dimensions, .pixels = 3 * c->image_height * c->image_width,
-        .batch = BATCH, .limits = e->sessions[0]->limits, .preprocess = preprocess,
-        .encode = encode,
+        .batch = BATCH, .limits = akin_session_limits(&e->session_options), .begin = begin,
+        .preprocess = preprocess, .encode = encode,
     };
-out:
-    if (status != AKIN_OK)
-        embedder_clear(e);
-    return status;
+    e->calls.limits.as_stored = c->form == AKIN_FORM_OPEN_CLIP;
+    return AKIN_OK;
 }
 
 /* ---- Options and reports -------------------------------------------------------------------- */
@@ -250,7 +270,7 @@ static akin_status watch_pass(const char *db, const char *name,
     akin_collection *c = NULL;
     akin_status status;
     AKIN_TRY(akin_collection_open(&c, db, name, collection_options, err));
-    AKIN_TRY(akin_collection_takes(c, e->sessions[0]->model, err));
+    AKIN_TRY(akin_collection_takes(c, e->model, err));
     AKIN_TRY(index_with(c, e, paths, count, options, report, err));
 out:
     akin_collection_close(c);
