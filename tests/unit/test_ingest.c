@@ -1,7 +1,7 @@
 /* test_ingest.c - what a collection says of a folder after each thing that can happen to it: new,
- * changed, moved, copied, away, back, broken, hidden; the guard; stopping; reindex. The embedder is
- * a fake that hashes pixels and counts; pictures are small BMP files whatever their names, since akin
- * goes by content.
+ * changed, moved, copied, away, back, broken, hidden; the guard; stopping; reindex. The embedder
+ * is a fake that hashes pixels and counts; pictures are small BMP files whatever their names,
+ * since akin goes by content.
  */
 #include "unit.h"
 
@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <math.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,12 +23,13 @@
 
 enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
 
-/* ---- A folder of pictures and a collection ---------------------------------------------------- */
+/* ---- A folder of pictures and a collection ------------------------------------------------- */
 
 typedef struct place {
     char top[64], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
     atomic_int stop_after;              /* pictures begun; 0: never */
+    rlim_t file_limit;                  /* from the first progress on; 0: none */
     bool fail_batches;                  /* an encode of more than one picture fails */
     float turn;                         /* added to each vector: another model */
     akin_ingest_options options;
@@ -129,7 +132,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* ---- The fake model --------------------------------------------------------------------------- */
+/* ---- The fake model ------------------------------------------------------------------------ */
 
 static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
                               akin_error *err)
@@ -180,7 +183,7 @@ static akin_embedder fake(place *p)
                             .preprocess = preprocess, .encode = encode };
 }
 
-/* ---- Runs ------------------------------------------------------------------------------------- */
+/* ---- Runs ---------------------------------------------------------------------------------- */
 
 static void on_skip(void *context, const akin_error *why)
 {
@@ -198,11 +201,22 @@ static void on_note(void *context, const akin_error *what)
     p->notes++;
 }
 
+/* From now on no file of this process grows beyond so many bytes; 0: no change. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes != 0 ? bytes : limit.rlim_cur;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static void on_progress(void *context, const akin_ingest_progress *progress)
 {
     place *p = context;
-    if (p->progressed++ == 0)
+    if (p->progressed++ == 0) {
         p->first_progress = *progress;
+        limit_files(p->file_limit); /* the store is open by now */
+    }
     p->last_progress = *progress;
 }
 
@@ -300,7 +314,7 @@ static int finish_bound(void **state)
     return finish(state);
 }
 
-/* ---- What the collection says ------------------------------------------------------------------ */
+/* ---- What the collection says -------------------------------------------------------------- */
 
 typedef struct seen {
     int64_t id;
@@ -393,7 +407,7 @@ static char *dump(const place *p)
     return all.data != NULL ? all.data : strdup("");
 }
 
-/* ---- What changes ------------------------------------------------------------------------------ */
+/* ---- What changes -------------------------------------------------------------------------- */
 
 static void twice(void **state)
 {
@@ -479,8 +493,8 @@ static void moved(void **state)
     has(p, 3, 0, 0);
 }
 
-/* Far more than half is gone from where it was, and found again: no guard. Equal pictures in it keep
- * their own names. */
+/* Far more than half is gone from where it was, and found again: no guard. Equal pictures in it
+ * keep their own names. */
 static void folder_renamed(void **state)
 {
     place *p = *state;
@@ -493,7 +507,8 @@ static void folder_renamed(void **state)
     index_well(p);
     assert_int_equal(p->report.indexed, 30);
     assert_int_equal(p->report.duplicates, 1);
-    const seen one = look(p, "a/000.jpg"), two = look(p, "a/copy.jpg"), three = look(p, "a/007.jpg");
+    const seen one = look(p, "a/000.jpg"), two = look(p, "a/copy.jpg");
+    const seen three = look(p, "a/007.jpg");
     assert_int_equal(rename(a, b), 0);
     index_well(p);
     assert_int_equal(p->report.moved, 31);
@@ -574,6 +589,41 @@ static void away_and_back(void **state)
     has(p, 5, 0, 0);
 }
 
+/* A folder with the picture's name is not the picture. */
+static void folder_in_its_place(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_pictures(p, "", 3, 1);
+    index_well(p);
+    in(p, "001.jpg", path);
+    remove_file(p, "001.jpg");
+    make_folder(path);
+    index_well(p);
+    assert_int_equal(p->report.missing, 1);
+    assert_int_equal(p->report.hidden, 0);
+    has(p, 2, 1, 0);
+}
+
+/* A link that leads nowhere is gone too. */
+static void links(void **state)
+{
+    place *p = *state;
+    char path[PATH], target[PATH];
+    unsigned char bytes[128];
+    write_pictures(p, "", 3, 1);
+    snprintf(target, sizeof target, "%s/elsewhere", p->top);
+    write_bytes(target, bytes, picture_bytes(50, bytes));
+    in(p, "link.jpg", path);
+    assert_int_equal(symlink(target, path), 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 4);
+    assert_int_equal(unlink(target), 0);
+    index_well(p);
+    assert_int_equal(p->report.missing, 1);
+    has(p, 3, 1, 0);
+}
+
 /* A rule of today hides what yesterday's took. */
 static void hidden_by_a_rule(void **state)
 {
@@ -601,7 +651,7 @@ static void hidden_by_a_rule(void **state)
     has(p, 33, 0, 0);
 }
 
-/* ---- The guard --------------------------------------------------------------------------------- */
+/* ---- The guard ----------------------------------------------------------------------------- */
 
 static void root_missing(void **state)
 {
@@ -752,8 +802,8 @@ static void other_device(void **state)
     has(p, 5, 1, 0);
 }
 
-/* A drive that was mounted below the root is not any more: what was on it stays, the rest of the root
- * goes on. */
+/* A drive that was mounted below the root is not any more: what was on it stays, the rest of the
+ * root goes on. */
 static void mount_below(void **state)
 {
     place *p = *state;
@@ -839,8 +889,8 @@ static void few_or_half_may_leave(void **state)
     has(p, 22, 22, 0);
 }
 
-/* A root that is away does not keep others from being indexed, and one that was not given is not looked
- * at. */
+/* A root that is away does not keep others from being indexed, and one that was not given is not
+ * looked at. */
 static void other_folders(void **state)
 {
     place *p = *state;
@@ -918,7 +968,7 @@ static void roots_overlap(void **state)
     assert_int_equal(p->report.missing, 5);
 }
 
-/* ---- Broken files ------------------------------------------------------------------------------ */
+/* ---- Broken files -------------------------------------------------------------------------- */
 
 static void skip_list(void **state)
 {
@@ -965,8 +1015,8 @@ static void skip_list(void **state)
     has(p, 3, 0, 0);
 }
 
-/* A picture that was whole and is broken now: its vector is of what was there, so it is not shown, and
- * not thrown away. */
+/* A picture that was whole and is broken now: its vector is of what was there, so it is not shown,
+ * and not thrown away. */
 static void becomes_broken(void **state)
 {
     place *p = *state;
@@ -1058,7 +1108,7 @@ static void batch_fails(void **state)
     assert_int_equal(p->report.skipped, 0);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------- */
+/* ---- Names --------------------------------------------------------------------------------- */
 
 static void named_files(void **state)
 {
@@ -1126,7 +1176,7 @@ static void strange_names(void **state)
     assert_int_equal(p->report.unchanged, 6);
 }
 
-/* ---- Words beside pictures --------------------------------------------------------------------- */
+/* ---- Words beside pictures ----------------------------------------------------------------- */
 
 static void sidecar_changes(void **state)
 {
@@ -1159,7 +1209,7 @@ static void sidecar_changes(void **state)
     assert_int_equal(p->notes, 0);
 }
 
-/* ---- Stopping ---------------------------------------------------------------------------------- */
+/* ---- Stopping ------------------------------------------------------------------------------ */
 
 static void stopped_and_again(void **state)
 {
@@ -1183,6 +1233,28 @@ static void stopped_and_again(void **state)
     has(p, 40, 0, 0);
 }
 
+/* A disk that is full ends the run; nothing of it counts, and the next one does it all. */
+static void disk_full(void **state)
+{
+    place *p = *state;
+    write_pictures(p, "", 40, 1);
+    index_well(p);
+    write_pictures(p, "", 80, 1000); /* the first forty changed */
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    p->file_limit = 30000;
+    const akin_status status = index_root(p);
+    p->file_limit = 0;
+    limit_files(RLIM_INFINITY);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(status, AKIN_E_IO);
+    assert_int_equal(p->report.indexed, 0);
+    assert_int_equal(p->report.missing, 0);
+    has(p, 40, 0, 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 80);
+    has(p, 80, 0, 0);
+}
+
 static void workers_agree(void **state)
 {
     place *p = *state;
@@ -1202,7 +1274,7 @@ static void workers_agree(void **state)
     free(four);
 }
 
-/* ---- Dry run ----------------------------------------------------------------------------------- */
+/* ---- Dry run ------------------------------------------------------------------------------- */
 
 static void dry_run(void **state)
 {
@@ -1249,7 +1321,7 @@ static void dry_run(void **state)
     assert_int_equal(p->report.missing, 0);
 }
 
-/* ---- Another model ----------------------------------------------------------------------------- */
+/* ---- Another model ------------------------------------------------------------------------- */
 
 static const akin_store_model second_model = { .identity = "bb", .name = "other",
                                                .path = "/other", .form = "hf",
@@ -1356,6 +1428,8 @@ int main(void)
         TEST(copied),
         TEST(equal_at_once),
         TEST(away_and_back),
+        TEST(folder_in_its_place),
+        TEST(links),
         TEST(hidden_by_a_rule),
         TEST(root_missing),
         TEST(root_empty),
@@ -1379,6 +1453,7 @@ int main(void)
         TEST(strange_names),
         TEST(sidecar_changes),
         TEST(stopped_and_again),
+        TEST(disk_full),
         TEST(workers_agree),
         TEST(dry_run),
         TEST(another_model),
