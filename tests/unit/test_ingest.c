@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "rag/ingest.h"
 
 enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
@@ -1209,6 +1210,163 @@ static void sidecar_changes(void **state)
     assert_int_equal(p->notes, 0);
 }
 
+/* ---- Videos ------------------------------------------------------------------------------------ */
+
+static void write_video(const place *p, const char *name, const char *golden)
+{
+    char from[PATH], to[PATH];
+    akin_buffer bytes;
+    snprintf(from, sizeof from, "tests/golden/video/%s", golden);
+    in(p, name, to);
+    assert_int_equal(akin_file_read(from, "video", 1 << 24, &bytes, NULL), AKIN_OK);
+    write_bytes(to, bytes.data, bytes.size);
+    akin_buffer_clear(&bytes);
+}
+
+/* The module is built where FFmpeg is; without it each video is a skip that says so. */
+static bool without_module(place *p)
+{
+    if (p->report.skipped == 0 || p->skipped[0].code != AKIN_E_UNSUPPORTED)
+        return false;
+    print_message("skipped: %s\n", p->skipped[0].message);
+    assert_true(p->skipped[0].path[0] == '/');
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+    p->options.settings = "with the module"; /* tried again */
+    index_well(p);
+    assert_int_equal(p->report.skipped, 1);
+    return true;
+}
+
+static akin_status add_part(void *context, const akin_item *item, akin_error *err)
+{
+    int64_t *parts = context;
+    (void)err;
+    if (item->part >= 0)
+        parts[++parts[0]] = item->part;
+    return AKIN_OK;
+}
+
+/* parts[0]: how many, then they. */
+static void video_parts(const place *p, const char *name, int64_t parts[64])
+{
+    char path[PATH];
+    in(p, name, path);
+    parts[0] = 0;
+    akin_store *store = open_store(p, false);
+    assert_int_equal(akin_store_visit(store, path, add_part, parts, NULL), AKIN_OK);
+    akin_store_close(store);
+}
+
+static void videos(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    int64_t parts[64], again[64];
+    write_pictures(p, "", 2, 1);
+    write_video(p, "film.mp4", "plain.mp4");
+    index_well(p); /* left alone */
+    assert_int_equal(p->report.indexed, 2);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (without_module(p))
+        return;
+    video_parts(p, "film.mp4", parts);
+    assert_true(parts[0] >= 2);
+    assert_int_equal(p->report.indexed, parts[0]);
+    assert_int_equal(p->report.unchanged, 2);
+    has(p, 2 + (size_t)parts[0], 0, 0);
+
+    akin_store *store = open_store(p, false);
+    akin_item item;
+    in(p, "film.mp4", path);
+    assert_int_equal(akin_store_item(store, path, parts[2], &item, NULL), AKIN_OK);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"seconds\":%d.%03d", (int)(parts[2] / 1000),
+             (int)(parts[2] % 1000));
+    assert_non_null(strstr(item.facts.metadata, wanted));
+    assert_non_null(strstr(item.facts.metadata, "\"interval\":1.000"));
+    assert_true(item.facts.width > 0);
+    akin_store_close(store);
+
+    index_well(p);
+    assert_int_equal(p->report.unchanged, 3);
+    assert_int_equal(p->progressed, 0);
+
+    write_video(p, "copy.mp4", "plain.mp4");
+    index_well(p);
+    assert_int_equal(p->report.duplicates, 1);
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    video_parts(p, "copy.mp4", again);
+    assert_memory_equal(parts, again, sizeof *parts * (size_t)(parts[0] + 1));
+
+    move_file(p, "copy.mp4", "moved.mp4");
+    index_well(p);
+    assert_int_equal(p->report.moved, 1);
+    assert_int_equal(p->report.missing, 0);
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    video_parts(p, "moved.mp4", again);
+    assert_memory_equal(parts, again, sizeof *parts * (size_t)(parts[0] + 1));
+
+    remove_file(p, "moved.mp4");
+    index_well(p);
+    assert_int_equal(p->report.missing, parts[0]); /* items */
+
+    /* Another film in its place: no frame of the old one is left. */
+    write_video(p, "film.mp4", "vp9.webm");
+    set_time(p, "film.mp4", 1000000000);
+    index_well(p);
+    video_parts(p, "film.mp4", again);
+    assert_int_equal(p->report.indexed, again[0]);
+    has(p, 2 + (size_t)again[0], (size_t)parts[0], 0);
+
+    p->options.frame_seconds = 0;
+    index_well(p);
+    assert_int_equal(p->report.hidden, again[0]);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    assert_int_equal(p->report.returned, 1);
+    assert_int_equal(p->progressed, 0);
+}
+
+static void dark_video(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_video(p, "dark.mp4", "black.mp4");
+    in(p, "dark.mp4", path);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (without_module(p))
+        return;
+    assert_int_equal(p->report.indexed, 0);
+    assert_int_equal(p->report.skipped, 1);
+    assert_string_equal(p->skipped[0].path, path);
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+}
+
+static void equal_videos(void **state)
+{
+    place *p = *state;
+    int64_t parts[64];
+    for (unsigned i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%u.mp4", i);
+        write_video(p, name, "plain.mp4");
+    }
+    p->options.frame_seconds = 1;
+    p->options.workers = 4;
+    index_well(p);
+    if (p->report.skipped != 0)
+        return;
+    video_parts(p, "5.mp4", parts);
+    assert_int_equal(p->report.indexed, parts[0]);
+    assert_int_equal(p->report.duplicates, 5);
+    assert_int_equal(summary(p).contents, parts[0]);
+    has(p, 6 * (size_t)parts[0], 0, 0);
+}
+
 /* ---- Stopping ------------------------------------------------------------------------------ */
 
 static void stopped_and_again(void **state)
@@ -1414,6 +1572,24 @@ static void another_model_and_a_copy(void **state)
     assert_int_equal(p->report.skipped, 0);
 }
 
+static void another_model_and_a_video(void **state)
+{
+    place *p = *state;
+    int64_t parts[64];
+    write_pictures(p, "", 2, 1);
+    write_video(p, "film.mp4", "plain.mp4");
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (p->report.skipped != 0)
+        return;
+    video_parts(p, "film.mp4", parts);
+    p->options.frame_seconds = 7; /* the frames it has, not those of today's interval */
+    assert_int_equal(reindex(p), AKIN_OK);
+    assert_int_equal(p->report.indexed, 2 + parts[0]);
+    assert_int_equal(p->report.skipped, 0);
+    has(p, 2 + (size_t)parts[0], 0, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 #define BOUND_TEST(name) cmocka_unit_test_setup_teardown(name, start_bound, finish_bound)
 
@@ -1452,6 +1628,9 @@ int main(void)
         TEST(no_ending),
         TEST(strange_names),
         TEST(sidecar_changes),
+        TEST(videos),
+        TEST(dark_video),
+        TEST(equal_videos),
         TEST(stopped_and_again),
         TEST(disk_full),
         TEST(workers_agree),
@@ -1459,6 +1638,7 @@ int main(void)
         TEST(another_model),
         TEST(another_model_and_a_drive_away),
         TEST(another_model_and_a_copy),
+        TEST(another_model_and_a_video),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
