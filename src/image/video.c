@@ -302,14 +302,15 @@ akin_status akin_video_next(akin_video *video, double interval, akin_picture *ou
         /* The first multiple behind the last frame; in doubles, whose 53 bits hold 285 years of
          * microseconds. */
         const double step = (video->frames == 0 ? interval / 4 : interval) * SECOND;
-        double target = 0;
-        if (video->last >= 0)
-            target = (floor((double)video->last / step) + 1) * step;
+        int64_t target = 0;
+        if (video->last >= 0) {
+            /* Half a millisecond early: what rounding of times in containers may take away. */
+            target = (int64_t)((floor((double)video->last / step) + 1) * step) - 500;
+            target = target > video->last ? target : video->last + 1;
+        }
         int64_t at = 0;
         bool got = false;
-        /* Half a millisecond: what rounding of times in containers may take away. */
-        akin_status status =
-            take(video, target < 500 ? 0 : (int64_t)(target - 500), out, &at, &got, err);
+        akin_status status = take(video, target, out, &at, &got, err);
         if (status != AKIN_OK)
             return status;
         if (!got) {

@@ -1,12 +1,13 @@
 /* ingest.c - makes a collection say what is in some folders.
  *
- * The plan (ingest_plan.c) says which files are to be read, threads (ingest_work.c) read them, this file
- * puts what they made into the store and commits at least every second and every 512 files, so that a
- * run that is killed has lost a second. At the end what was not found leaves, or does not
+ * The plan (ingest_plan.c) says which files are to be read, threads (ingest_work.c) read them, this
+ * file puts what they made into the store and commits at least every second and every 512 files, so
+ * that a run that is killed has lost a second. At the end what was not found leaves, or does not
  * (ingest_leave.c). Equal content is embedded once, also when two workers meet it at once.
  */
 #include "ingest.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -77,33 +78,34 @@ static void remove_claim(ingesting *g, claimed *c)
     free_claim(c);
 }
 
-static akin_status visit_first(void *context, const akin_item *item, akin_error *err)
+typedef struct first_item {
+    char *path; /* owned */
+    int64_t part;
+} first_item;
+
+static akin_status take_first(void *context, const akin_item *item, akin_error *err)
 {
-    struct first { char *path; int64_t part; bool nomem; } *first = context;
-    (void)err;
-    if (first->path != NULL || first->nomem)
+    first_item *first = context;
+    if (first->path != NULL)
         return AKIN_OK;
     first->path = strdup(item->path);
     first->part = item->part;
-    first->nomem = first->path == NULL;
-    return AKIN_OK;
+    return first->path != NULL ? AKIN_OK : akin_fail_nomem(err, "path", 0);
 }
 
-/* Width and height of a known content, and a video's interval, from an item that has it: then it need
- * not be decoded. */
+/* Width and height of a known content, and a video's interval, from an item that has it: then it
+ * need not be decoded. */
 static akin_status known_facts(ingesting *g, int64_t content, akin_outcome *o, akin_error *err)
 {
-    struct first { char *path; int64_t part; bool nomem; } first = { 0 };
+    first_item first = { 0 };
     akin_item item;
-    akin_status status = akin_store_paths_of(g->store, content, visit_first, &first, err);
-    if (status == AKIN_OK && first.nomem)
-        status = akin_fail_nomem(err, "path", 0);
+    akin_status status = akin_store_paths_of(g->store, content, take_first, &first, err);
     if (status != AKIN_OK || first.path == NULL)
         goto out;
     status = akin_store_item(g->store, first.path, first.part, &item, err);
-    if (status == AKIN_E_NOT_FOUND)
+    if (status == AKIN_E_NOT_FOUND) {
         status = AKIN_OK;
-    else if (status == AKIN_OK) {
+    } else if (status == AKIN_OK) {
         o->width = item.facts.width;
         o->height = item.facts.height;
         if (first.part >= 0)
@@ -114,8 +116,8 @@ out:
     return status;
 }
 
-/* The contents of a file's bytes: one, or of a video one a frame. AKIN_E_NOT_FOUND when they are not
- * all known with their vectors. The caller frees both lists. */
+/* The contents of a file's bytes: one, or of a video one a frame. AKIN_E_NOT_FOUND when they are
+ * not all known with their vectors. The caller frees both lists. */
 static akin_status contents_of(ingesting *g, const uint8_t *hash, bool video, int64_t **parts,
                                int64_t **contents, size_t *count, akin_error *err)
 {
@@ -300,11 +302,27 @@ out:
     return status;
 }
 
+static bool all_finite(const akin_outcome *o, size_t dimensions)
+{
+    for (size_t i = 0; i < o->frame_count; i++)
+        for (size_t d = 0; d < dimensions; d++)
+            if (!isfinite(o->frames[i].vector[d]))
+                return false;
+    return true;
+}
+
 /* The new vectors of an outcome into the store. A vector that is refused makes it SKIPPED. */
 static akin_status add_contents(ingesting *g, akin_outcome *o, akin_error *err)
 {
     const char *path = found_of(g, o)->path;
     akin_status status = AKIN_OK;
+    /* The store refuses these too, but half a video must not come in: it would count as known. */
+    if (!all_finite(o, g->embedder->dimensions)) {
+        akin_error why = { 0 };
+        akin_fail(&why, AKIN_E_NONFINITE, path, "the model makes a number of it that is none");
+        akin_outcome_fail(o, path, &why);
+        return AKIN_OK;
+    }
     for (size_t i = 0; i < o->frame_count; i++) {
         int64_t content;
         akin_error why = { 0 };
@@ -450,8 +468,9 @@ static akin_status commit(ingesting *g, akin_error *err)
     return AKIN_OK;
 }
 
-static void progress(const ingesting *g)
+static void progress(void *context)
 {
+    const ingesting *g = context;
     if (g->options->progress == NULL)
         return;
     const akin_ingest_progress p = { g->done, g->plan->walk.found_count, g->report->indexed,
@@ -463,7 +482,6 @@ static akin_status tick(void *context, akin_error *err)
 {
     ingesting *g = context;
     const double every = g->options->commit_seconds > 0 ? g->options->commit_seconds : 1;
-    progress(g);
     if (!g->dirty || (g->uncommitted < commit_files && akin_clock() - g->committed < every))
         return AKIN_OK;
     return commit(g, err);
@@ -498,6 +516,7 @@ static akin_status read_all(ingesting *g, akin_error *err)
         .claim = claim,
         .apply = apply,
         .tick = tick,
+        .progress = progress,
     };
     const akin_status status = akin_work_run(&work, jobs, plan->task_count, err);
     free(jobs);

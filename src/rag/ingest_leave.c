@@ -1,5 +1,5 @@
-/* ingest_leave.c - items whose files the walk did not find: gone, left out by a rule, or on a drive that
- * is away.
+/* ingest_leave.c - items whose files the walk did not find: gone, left out by a rule, or on a drive
+ * that is away.
  *
  * An item leaves only when its folder could be read and the file is not there. Nothing of a given
  * root leaves while the root is missing, unreadable, empty, on another device than before, or more
@@ -27,8 +27,8 @@ static akin_presence look_for(const char *path)
     /* A link that leads nowhere is as gone as what it led to: it may have been on another drive. */
     if (failed == 0 && S_ISLNK(st.st_mode))
         failed = stat(path, &st);
-    if (failed == 0)
-        return presence_there;
+    if (failed == 0) /* a folder of that name is not the picture that was there */
+        return S_ISREG(st.st_mode) ? presence_there : presence_gone;
     return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? presence_gone
                                                                  : presence_unknown;
 }

@@ -122,9 +122,9 @@ size_t akin_plan_gone(const akin_plan *plan, int64_t content, const char *path);
 /* Before the work: which items were not found and why; which roots and drives seem to be away. */
 akin_status akin_leave_plan(akin_plan *plan, akin_error *err);
 
-/* After it: what is gone and was not found again leaves, unless more than half would. store NULL: it is
- * only counted. *changed is set when there was something to write. *guard is the first reason why
- * something stays (code AKIN_OK: none); further ones are told as notes. */
+/* After it: what is gone and was not found again leaves, unless more than half would. store NULL:
+ * it is only counted. *changed is set when there was something to write. *guard is the first
+ * reason why something stays (code AKIN_OK: none); further ones are told as notes. */
 akin_status akin_leave(akin_plan *plan, akin_store *store, const akin_ingest_options *options,
                        akin_ingest_report *report, bool *changed, akin_error *guard,
                        akin_error *err);
@@ -170,22 +170,22 @@ typedef struct akin_outcome {
 
 void akin_outcome_free(akin_outcome *outcome);
 
-/* Makes outcome->kind SKIPPED with a copy of `why` that names `path`; a momentary one is not put into
- * the skip list. Out of memory leaves kind LEFT: the file is tried again. */
+/* Makes outcome->kind SKIPPED with a copy of `why` that names `path`; a momentary one is not put
+ * into the skip list. Out of memory leaves kind LEFT: the file is tried again. */
 void akin_outcome_fail(akin_outcome *outcome, const char *path, const akin_error *why);
 
-/* The whole file, and its stamp while that was read. AKIN_E_BUSY when it changed meanwhile, twice. */
+/* The whole file, and its stamp while that was read. AKIN_E_BUSY when it changed meanwhile,
+ * twice. */
 akin_status akin_read_still(const char *path, size_t max, akin_buffer *bytes, akin_stamp *stamp,
                             akin_error *err);
 /* The same without keeping it: its hash. AKIN_E_STOPPED when stop said so. */
 akin_status akin_hash_still(const char *path, bool (*stop)(void *context), void *context,
                             uint8_t hash[AKIN_HASH_BYTES], akin_stamp *stamp, akin_error *err);
-akin_status akin_stamp_of(const char *path, akin_stamp *stamp, akin_error *err);
 
 /* Whether a file without an ending, not named by anybody, is a picture by its first bytes. */
 bool akin_looks_like_picture(const char *path);
 
-/* Its own metadata (bytes NULL: none) and that of its sidecars, if there are any, into the outcome. */
+/* Its own metadata (bytes NULL: none) and that of its sidecars, if there are any. */
 akin_status akin_read_metadata(akin_outcome *outcome, const char *path, bool sidecars,
                                const void *bytes, size_t size, akin_error *err);
 
@@ -221,18 +221,20 @@ typedef struct akin_work {
     bool (*stop)(void *context);
     void *stop_context;
     void *context;
-    /* On a worker, with the store to itself: what is known of outcome->hash; of a KNOWN one it fills
-     * width and height when it can. An error ends the work. */
+    /* On a worker, with the store to itself: what is known of outcome->hash; of a KNOWN one it
+     * fills width and height when it can. An error ends the work. */
     akin_status (*claim)(void *context, const akin_job *job, akin_outcome *outcome,
                          akin_claim *claim, akin_error *err);
-    /* On a worker, with the store to itself: another path with the same bytes, after `path` could not
-     * be read; allocated, NULL: no more. May be NULL. */
-    char *(*other)(void *context, const akin_job *job, size_t attempt);
+    /* On a worker, with the store to itself: another path with the bytes of job number `job`, which
+     * could not be read where it was; allocated, NULL: no more. May be NULL. */
+    char *(*other)(void *context, size_t job, size_t attempt);
     /* On the calling thread, with the store to itself. Takes the outcome; so does the call that
      * ends the work with an error. */
     akin_status (*apply)(void *context, akin_outcome *outcome, akin_error *err);
     /* The same, often: time for a commit? */
     akin_status (*tick)(void *context, akin_error *err);
+    /* On the calling thread, after something was applied; the store is free meanwhile. */
+    void (*progress)(void *context);
 } akin_work;
 
 /* Runs all jobs. AKIN_E_STOPPED when stop said so: what was begun is done and applied. */

@@ -1,7 +1,7 @@
 /* ingest_plan.c - what the walk found against what the store holds: which files are to be read.
  *
- * Both sides are sorted by path and merged, so that 100,000 unchanged files cost the walk, one query
- * and nothing else.
+ * Both sides are sorted by path and merged, so that 100,000 unchanged files cost the walk, one
+ * query and nothing else.
  */
 #include "ingest_parts.h"
 

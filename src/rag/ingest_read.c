@@ -78,15 +78,6 @@ static akin_stamp stamp_from(const struct stat *st)
     return (akin_stamp){ st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim), 0 };
 }
 
-akin_status akin_stamp_of(const char *path, akin_stamp *stamp, akin_error *err)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return akin_fail_errno(err, errno, path, "cannot look at it");
-    *stamp = stamp_from(&st);
-    return AKIN_OK;
-}
-
 static akin_status still_changing(const char *path, akin_error *err)
 {
     return akin_fail(err, AKIN_E_BUSY, path,

@@ -1,9 +1,9 @@
 /* ingest_work.c - threads that turn files into vectors, and the queue of what they made.
  *
- * Each worker reads, decodes and preprocesses pictures until it has a batch, and encodes that. What it
- * made goes through a queue to the thread that called, which alone changes the store; workers only
- * look contents up in it, under the same lock. Memory: a worker has one file or one decoded picture
- * and one batch of tensors at a time, and the queue is bounded.
+ * Each worker reads, decodes and preprocesses pictures until it has a batch, and encodes that. What
+ * it made goes through a queue to the thread that called, which alone changes the store; workers
+ * only look contents up in it, under the same lock. Memory: a worker has one file or one decoded
+ * picture and one batch of tensors at a time, and the queue is bounded.
  */
 #include "ingest_parts.h"
 
@@ -93,8 +93,8 @@ static void push(shared *all, akin_outcome *outcome)
 
 /* ---- Batches -------------------------------------------------------------------------------- */
 
-/* Encodes pixels[0..count); a batch that fails is tried one by one, so that one picture's fault is not
- * that of the others: each(context, i, vector or NULL, why). */
+/* Encodes pixels[0..count); a batch that fails is tried one by one, so that one picture's fault is
+ * not that of the others: each(context, i, vector or NULL, why). */
 static void encode(worker *w, size_t count,
                    void (*each)(void *context, size_t i, const float *vector,
                                 const akin_error *why),
@@ -134,8 +134,8 @@ static akin_status add_frame(akin_outcome *o, int64_t part, const float *vector,
     return AKIN_OK;
 }
 
-/* What a model says about one picture is of that picture when it is about its numbers; any other error
- * may be of the moment. */
+/* What a model says about one picture is of that picture when it is about its numbers; any other
+ * error may be of the moment. */
 static void fail_encoded(akin_outcome *o, const char *path, const akin_error *why)
 {
     akin_outcome_fail(o, path, why);
@@ -217,7 +217,7 @@ static akin_status read_bytes(worker *w, akin_outcome *o, const akin_job *job, a
         other = NULL;
         if (all->work->other != NULL) {
             pthread_mutex_lock(&all->store);
-            other = all->work->other(all->work->context, job, attempt);
+            other = all->work->other(all->work->context, o->job, attempt);
             pthread_mutex_unlock(&all->store);
         }
         if (other == NULL) {
@@ -451,11 +451,8 @@ static void work_one(worker *w, size_t i)
     err.code = job->video ? work_video(w, o, job, &err) : work_picture(w, o, job, &pending, &err);
     if (err.code == AKIN_E_NOT_FOUND && job->want == NULL)
         o->kind = AKIN_OUTCOME_LEFT; /* went away since the walk */
-    else if (err.code != AKIN_OK) {
-        const bool momentary = o->momentary;
+    else if (err.code != AKIN_OK)
         akin_outcome_fail(o, job->path, &err);
-        o->momentary = o->momentary || momentary;
-    }
     else if (o->failure != NULL)
         o->kind = AKIN_OUTCOME_SKIPPED;
     if (!pending)
@@ -541,6 +538,7 @@ static void coordinate(shared *all)
     akin_error err = { 0 };
     for (bool done = false; !done;) {
         akin_outcome *list = take(all, &done);
+        const bool some = list != NULL;
         while (list != NULL) {
             akin_outcome *o = list;
             list = o->next;
@@ -557,6 +555,8 @@ static void coordinate(shared *all)
             if (err.code != AKIN_OK)
                 abort_with(all, &err);
         }
+        if (some && work->progress != NULL)
+            work->progress(work->context);
         if (atomic_load(&all->aborted) || work->tick == NULL)
             continue;
         pthread_mutex_lock(&all->store);

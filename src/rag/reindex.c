@@ -1,7 +1,7 @@
 /* reindex.c - vectors of another model for what is in a collection, then the swap.
  *
- * The old vectors answer until then, and what was built is kept when the run is stopped. A file is read
- * only for the content it had when it was indexed: one that changed since is left to the next
+ * The old vectors answer until then, and what was built is kept when the run is stopped. A file is
+ * read only for the content it had when it was indexed: one that changed since is left to the next
  * index. Nothing is swapped while it looks as if a drive were away.
  */
 #include <dirent.h>
@@ -69,22 +69,14 @@ static akin_status find_other(void *context, const akin_item *item, akin_error *
     return AKIN_OK;
 }
 
-static size_t group_of(const reindexing *r, const akin_job *job);
-
 /* Another item with the same content. */
-static char *other(void *context, const akin_job *job, size_t attempt)
+static char *other(void *context, size_t job, size_t attempt)
 {
     reindexing *r = context;
-    finding f = { .not_this = job->path, .wanted = attempt };
-    akin_store_paths_of(r->store, r->items[group_of(r, job)].content, find_other, &f, NULL);
+    const akin_rebuild_item *item = &r->items[r->groups[job].first];
+    finding f = { .not_this = item->path, .wanted = attempt };
+    akin_store_paths_of(r->store, item->content, find_other, &f, NULL);
     return f.path;
-}
-
-/* `want` of a job is the hash inside its first item. */
-static size_t group_of(const reindexing *r, const akin_job *job)
-{
-    const size_t at = (size_t)((const char *)job->want - (const char *)r->items);
-    return at / sizeof *r->items;
 }
 
 static device_tally *device_of(reindexing *r, const char *path)
@@ -180,16 +172,21 @@ static akin_status commit(reindexing *r, akin_error *err)
     return AKIN_OK;
 }
 
+static void progress(void *context)
+{
+    const reindexing *r = context;
+    if (r->options->progress == NULL)
+        return;
+    const akin_ingest_progress p = { r->done, r->total, r->report->indexed,
+                                     akin_clock() - r->begun };
+    r->options->progress(r->options->context, &p);
+}
+
 static akin_status tick(void *context, akin_error *err)
 {
     reindexing *r = context;
     const akin_ingest_options *options = r->options;
     const double every = options->commit_seconds > 0 ? options->commit_seconds : 1;
-    if (options->progress != NULL) {
-        const akin_ingest_progress p = { r->done, r->total, r->report->indexed,
-                                         akin_clock() - r->begun };
-        options->progress(options->context, &p);
-    }
     if (r->uncommitted == 0 ||
         (r->uncommitted < commit_files && akin_clock() - r->committed < every))
         return AKIN_OK;
@@ -302,6 +299,7 @@ akin_status akin_reindex_run(akin_store *store, const akin_embedder *embedder,
         .other = other,
         .apply = apply,
         .tick = tick,
+        .progress = progress,
     };
     r.items = calloc(page_items, sizeof *r.items);
     r.groups = calloc(page_items, sizeof *r.groups);

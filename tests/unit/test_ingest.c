@@ -1,7 +1,7 @@
 /* test_ingest.c - what a collection says of a folder after each thing that can happen to it: new,
- * changed, moved, copied, away, back, broken, hidden; the guard; stopping; reindex. The embedder is
- * a fake that hashes pixels and counts; pictures are small BMP files whatever their names, since akin
- * goes by content.
+ * changed, moved, copied, away, back, broken, hidden; the guard; stopping; reindex. The embedder
+ * is a fake that hashes pixels and counts; pictures are small BMP files whatever their names,
+ * since akin goes by content.
  */
 #include "unit.h"
 
@@ -9,24 +9,28 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <math.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "rag/ingest.h"
 
 enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
 
-/* ---- A folder of pictures and a collection ---------------------------------------------------- */
+/* ---- A folder of pictures and a collection ------------------------------------------------- */
 
 typedef struct place {
     char top[64], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
     atomic_int stop_after;              /* pictures begun; 0: never */
+    rlim_t file_limit;                  /* from the first progress on; 0: none */
     bool fail_batches;                  /* an encode of more than one picture fails */
     float turn;                         /* added to each vector: another model */
     akin_ingest_options options;
@@ -129,7 +133,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* ---- The fake model --------------------------------------------------------------------------- */
+/* ---- The fake model ------------------------------------------------------------------------ */
 
 static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
                               akin_error *err)
@@ -180,7 +184,7 @@ static akin_embedder fake(place *p)
                             .preprocess = preprocess, .encode = encode };
 }
 
-/* ---- Runs ------------------------------------------------------------------------------------- */
+/* ---- Runs ---------------------------------------------------------------------------------- */
 
 static void on_skip(void *context, const akin_error *why)
 {
@@ -198,11 +202,22 @@ static void on_note(void *context, const akin_error *what)
     p->notes++;
 }
 
+/* From now on no file of this process grows beyond so many bytes; 0: no change. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes != 0 ? bytes : limit.rlim_cur;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static void on_progress(void *context, const akin_ingest_progress *progress)
 {
     place *p = context;
-    if (p->progressed++ == 0)
+    if (p->progressed++ == 0) {
         p->first_progress = *progress;
+        limit_files(p->file_limit); /* the store is open by now */
+    }
     p->last_progress = *progress;
 }
 
@@ -300,7 +315,7 @@ static int finish_bound(void **state)
     return finish(state);
 }
 
-/* ---- What the collection says ------------------------------------------------------------------ */
+/* ---- What the collection says -------------------------------------------------------------- */
 
 typedef struct seen {
     int64_t id;
@@ -393,7 +408,7 @@ static char *dump(const place *p)
     return all.data != NULL ? all.data : strdup("");
 }
 
-/* ---- What changes ------------------------------------------------------------------------------ */
+/* ---- What changes -------------------------------------------------------------------------- */
 
 static void twice(void **state)
 {
@@ -479,8 +494,8 @@ static void moved(void **state)
     has(p, 3, 0, 0);
 }
 
-/* Far more than half is gone from where it was, and found again: no guard. Equal pictures in it keep
- * their own names. */
+/* Far more than half is gone from where it was, and found again: no guard. Equal pictures in it
+ * keep their own names. */
 static void folder_renamed(void **state)
 {
     place *p = *state;
@@ -493,7 +508,8 @@ static void folder_renamed(void **state)
     index_well(p);
     assert_int_equal(p->report.indexed, 30);
     assert_int_equal(p->report.duplicates, 1);
-    const seen one = look(p, "a/000.jpg"), two = look(p, "a/copy.jpg"), three = look(p, "a/007.jpg");
+    const seen one = look(p, "a/000.jpg"), two = look(p, "a/copy.jpg");
+    const seen three = look(p, "a/007.jpg");
     assert_int_equal(rename(a, b), 0);
     index_well(p);
     assert_int_equal(p->report.moved, 31);
@@ -574,6 +590,41 @@ static void away_and_back(void **state)
     has(p, 5, 0, 0);
 }
 
+/* A folder with the picture's name is not the picture. */
+static void folder_in_its_place(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_pictures(p, "", 3, 1);
+    index_well(p);
+    in(p, "001.jpg", path);
+    remove_file(p, "001.jpg");
+    make_folder(path);
+    index_well(p);
+    assert_int_equal(p->report.missing, 1);
+    assert_int_equal(p->report.hidden, 0);
+    has(p, 2, 1, 0);
+}
+
+/* A link that leads nowhere is gone too. */
+static void links(void **state)
+{
+    place *p = *state;
+    char path[PATH], target[PATH];
+    unsigned char bytes[128];
+    write_pictures(p, "", 3, 1);
+    snprintf(target, sizeof target, "%s/elsewhere", p->top);
+    write_bytes(target, bytes, picture_bytes(50, bytes));
+    in(p, "link.jpg", path);
+    assert_int_equal(symlink(target, path), 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 4);
+    assert_int_equal(unlink(target), 0);
+    index_well(p);
+    assert_int_equal(p->report.missing, 1);
+    has(p, 3, 1, 0);
+}
+
 /* A rule of today hides what yesterday's took. */
 static void hidden_by_a_rule(void **state)
 {
@@ -601,7 +652,7 @@ static void hidden_by_a_rule(void **state)
     has(p, 33, 0, 0);
 }
 
-/* ---- The guard --------------------------------------------------------------------------------- */
+/* ---- The guard ----------------------------------------------------------------------------- */
 
 static void root_missing(void **state)
 {
@@ -752,8 +803,8 @@ static void other_device(void **state)
     has(p, 5, 1, 0);
 }
 
-/* A drive that was mounted below the root is not any more: what was on it stays, the rest of the root
- * goes on. */
+/* A drive that was mounted below the root is not any more: what was on it stays, the rest of the
+ * root goes on. */
 static void mount_below(void **state)
 {
     place *p = *state;
@@ -839,8 +890,8 @@ static void few_or_half_may_leave(void **state)
     has(p, 22, 22, 0);
 }
 
-/* A root that is away does not keep others from being indexed, and one that was not given is not looked
- * at. */
+/* A root that is away does not keep others from being indexed, and one that was not given is not
+ * looked at. */
 static void other_folders(void **state)
 {
     place *p = *state;
@@ -918,7 +969,7 @@ static void roots_overlap(void **state)
     assert_int_equal(p->report.missing, 5);
 }
 
-/* ---- Broken files ------------------------------------------------------------------------------ */
+/* ---- Broken files -------------------------------------------------------------------------- */
 
 static void skip_list(void **state)
 {
@@ -965,8 +1016,8 @@ static void skip_list(void **state)
     has(p, 3, 0, 0);
 }
 
-/* A picture that was whole and is broken now: its vector is of what was there, so it is not shown, and
- * not thrown away. */
+/* A picture that was whole and is broken now: its vector is of what was there, so it is not shown,
+ * and not thrown away. */
 static void becomes_broken(void **state)
 {
     place *p = *state;
@@ -1058,7 +1109,7 @@ static void batch_fails(void **state)
     assert_int_equal(p->report.skipped, 0);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------- */
+/* ---- Names --------------------------------------------------------------------------------- */
 
 static void named_files(void **state)
 {
@@ -1126,7 +1177,7 @@ static void strange_names(void **state)
     assert_int_equal(p->report.unchanged, 6);
 }
 
-/* ---- Words beside pictures --------------------------------------------------------------------- */
+/* ---- Words beside pictures ----------------------------------------------------------------- */
 
 static void sidecar_changes(void **state)
 {
@@ -1159,7 +1210,164 @@ static void sidecar_changes(void **state)
     assert_int_equal(p->notes, 0);
 }
 
-/* ---- Stopping ---------------------------------------------------------------------------------- */
+/* ---- Videos ------------------------------------------------------------------------------------ */
+
+static void write_video(const place *p, const char *name, const char *golden)
+{
+    char from[PATH], to[PATH];
+    akin_buffer bytes;
+    snprintf(from, sizeof from, "tests/golden/video/%s", golden);
+    in(p, name, to);
+    assert_int_equal(akin_file_read(from, "video", 1 << 24, &bytes, NULL), AKIN_OK);
+    write_bytes(to, bytes.data, bytes.size);
+    akin_buffer_clear(&bytes);
+}
+
+/* The module is built where FFmpeg is; without it each video is a skip that says so. */
+static bool without_module(place *p)
+{
+    if (p->report.skipped == 0 || p->skipped[0].code != AKIN_E_UNSUPPORTED)
+        return false;
+    print_message("skipped: %s\n", p->skipped[0].message);
+    assert_true(p->skipped[0].path[0] == '/');
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+    p->options.settings = "with the module"; /* tried again */
+    index_well(p);
+    assert_int_equal(p->report.skipped, 1);
+    return true;
+}
+
+static akin_status add_part(void *context, const akin_item *item, akin_error *err)
+{
+    int64_t *parts = context;
+    (void)err;
+    if (item->part >= 0)
+        parts[++parts[0]] = item->part;
+    return AKIN_OK;
+}
+
+/* parts[0]: how many, then they. */
+static void video_parts(const place *p, const char *name, int64_t parts[64])
+{
+    char path[PATH];
+    in(p, name, path);
+    parts[0] = 0;
+    akin_store *store = open_store(p, false);
+    assert_int_equal(akin_store_visit(store, path, add_part, parts, NULL), AKIN_OK);
+    akin_store_close(store);
+}
+
+static void videos(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    int64_t parts[64], again[64];
+    write_pictures(p, "", 2, 1);
+    write_video(p, "film.mp4", "plain.mp4");
+    index_well(p); /* left alone */
+    assert_int_equal(p->report.indexed, 2);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (without_module(p))
+        return;
+    video_parts(p, "film.mp4", parts);
+    assert_true(parts[0] >= 2);
+    assert_int_equal(p->report.indexed, parts[0]);
+    assert_int_equal(p->report.unchanged, 2);
+    has(p, 2 + (size_t)parts[0], 0, 0);
+
+    akin_store *store = open_store(p, false);
+    akin_item item;
+    in(p, "film.mp4", path);
+    assert_int_equal(akin_store_item(store, path, parts[2], &item, NULL), AKIN_OK);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"seconds\":%d.%03d", (int)(parts[2] / 1000),
+             (int)(parts[2] % 1000));
+    assert_non_null(strstr(item.facts.metadata, wanted));
+    assert_non_null(strstr(item.facts.metadata, "\"interval\":1.000"));
+    assert_true(item.facts.width > 0);
+    akin_store_close(store);
+
+    index_well(p);
+    assert_int_equal(p->report.unchanged, 3);
+    assert_int_equal(p->progressed, 0);
+
+    write_video(p, "copy.mp4", "plain.mp4");
+    index_well(p);
+    assert_int_equal(p->report.duplicates, 1);
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    video_parts(p, "copy.mp4", again);
+    assert_memory_equal(parts, again, sizeof *parts * (size_t)(parts[0] + 1));
+
+    move_file(p, "copy.mp4", "moved.mp4");
+    index_well(p);
+    assert_int_equal(p->report.moved, 1);
+    assert_int_equal(p->report.missing, 0);
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    video_parts(p, "moved.mp4", again);
+    assert_memory_equal(parts, again, sizeof *parts * (size_t)(parts[0] + 1));
+
+    remove_file(p, "moved.mp4");
+    index_well(p);
+    assert_int_equal(p->report.missing, parts[0]); /* items */
+
+    /* Another film in its place: no frame of the old one is left. */
+    write_video(p, "film.mp4", "vp9.webm");
+    set_time(p, "film.mp4", 1000000000);
+    index_well(p);
+    video_parts(p, "film.mp4", again);
+    assert_int_equal(p->report.indexed, again[0]);
+    has(p, 2 + (size_t)again[0], (size_t)parts[0], 0);
+
+    p->options.frame_seconds = 0;
+    index_well(p);
+    assert_int_equal(p->report.hidden, again[0]);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    assert_int_equal(p->report.returned, 1);
+    assert_int_equal(p->progressed, 0);
+}
+
+static void dark_video(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_video(p, "dark.mp4", "black.mp4");
+    in(p, "dark.mp4", path);
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (without_module(p))
+        return;
+    assert_int_equal(p->report.indexed, 0);
+    assert_int_equal(p->report.skipped, 1);
+    assert_string_equal(p->skipped[0].path, path);
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+}
+
+static void equal_videos(void **state)
+{
+    place *p = *state;
+    int64_t parts[64];
+    for (unsigned i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%u.mp4", i);
+        write_video(p, name, "plain.mp4");
+    }
+    p->options.frame_seconds = 1;
+    p->options.workers = 4;
+    index_well(p);
+    if (p->report.skipped != 0)
+        return;
+    video_parts(p, "5.mp4", parts);
+    assert_int_equal(p->report.indexed, parts[0]);
+    assert_int_equal(p->report.duplicates, 5);
+    assert_int_equal(summary(p).contents, parts[0]);
+    has(p, 6 * (size_t)parts[0], 0, 0);
+}
+
+/* ---- Stopping ------------------------------------------------------------------------------ */
 
 static void stopped_and_again(void **state)
 {
@@ -1183,6 +1391,28 @@ static void stopped_and_again(void **state)
     has(p, 40, 0, 0);
 }
 
+/* A disk that is full ends the run; nothing of it counts, and the next one does it all. */
+static void disk_full(void **state)
+{
+    place *p = *state;
+    write_pictures(p, "", 40, 1);
+    index_well(p);
+    write_pictures(p, "", 80, 1000); /* the first forty changed */
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    p->file_limit = 30000;
+    const akin_status status = index_root(p);
+    p->file_limit = 0;
+    limit_files(RLIM_INFINITY);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(status, AKIN_E_IO);
+    assert_int_equal(p->report.indexed, 0);
+    assert_int_equal(p->report.missing, 0);
+    has(p, 40, 0, 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 80);
+    has(p, 80, 0, 0);
+}
+
 static void workers_agree(void **state)
 {
     place *p = *state;
@@ -1202,7 +1432,7 @@ static void workers_agree(void **state)
     free(four);
 }
 
-/* ---- Dry run ----------------------------------------------------------------------------------- */
+/* ---- Dry run ------------------------------------------------------------------------------- */
 
 static void dry_run(void **state)
 {
@@ -1249,7 +1479,7 @@ static void dry_run(void **state)
     assert_int_equal(p->report.missing, 0);
 }
 
-/* ---- Another model ----------------------------------------------------------------------------- */
+/* ---- Another model ------------------------------------------------------------------------- */
 
 static const akin_store_model second_model = { .identity = "bb", .name = "other",
                                                .path = "/other", .form = "hf",
@@ -1342,6 +1572,24 @@ static void another_model_and_a_copy(void **state)
     assert_int_equal(p->report.skipped, 0);
 }
 
+static void another_model_and_a_video(void **state)
+{
+    place *p = *state;
+    int64_t parts[64];
+    write_pictures(p, "", 2, 1);
+    write_video(p, "film.mp4", "plain.mp4");
+    p->options.frame_seconds = 1;
+    index_well(p);
+    if (p->report.skipped != 0)
+        return;
+    video_parts(p, "film.mp4", parts);
+    p->options.frame_seconds = 7; /* the frames it has, not those of today's interval */
+    assert_int_equal(reindex(p), AKIN_OK);
+    assert_int_equal(p->report.indexed, 2 + parts[0]);
+    assert_int_equal(p->report.skipped, 0);
+    has(p, 2 + (size_t)parts[0], 0, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 #define BOUND_TEST(name) cmocka_unit_test_setup_teardown(name, start_bound, finish_bound)
 
@@ -1356,6 +1604,8 @@ int main(void)
         TEST(copied),
         TEST(equal_at_once),
         TEST(away_and_back),
+        TEST(folder_in_its_place),
+        TEST(links),
         TEST(hidden_by_a_rule),
         TEST(root_missing),
         TEST(root_empty),
@@ -1378,12 +1628,17 @@ int main(void)
         TEST(no_ending),
         TEST(strange_names),
         TEST(sidecar_changes),
+        TEST(videos),
+        TEST(dark_video),
+        TEST(equal_videos),
         TEST(stopped_and_again),
+        TEST(disk_full),
         TEST(workers_agree),
         TEST(dry_run),
         TEST(another_model),
         TEST(another_model_and_a_drive_away),
         TEST(another_model_and_a_copy),
+        TEST(another_model_and_a_video),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
