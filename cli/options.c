@@ -47,7 +47,8 @@ const cli_option cli_options[] = {
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
       "write to this file, whole or not at all" },
-    { "what", 0, KIND_CHOICE, "image|text|preprocess", VERB_BENCH, AT(what), 0, "what to measure" },
+    { "what", 0, KIND_CHOICE, "image|text|preprocess|search", VERB_BENCH, AT(what), 0,
+      "what to measure" },
     { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch),
       CLI_BATCH_MAX, "inputs computed together (default 16; bench: 1)" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
@@ -56,6 +57,10 @@ const cli_option cli_options[] = {
       "measure N times (default: for --seconds, at least 3 times)" },
     { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0,
       "measure for S seconds (default 3)" },
+    { "rows", 0, KIND_COUNT, "N", VERB_BENCH, AT(rows), 1000000000,
+      "search over N made-up vectors (default 1000000)" },
+    { "dimensions", 0, KIND_COUNT, "N", VERB_BENCH, AT(dimensions), 65536,
+      "of each of them (default 512)" },
 
     { "db", 0, KIND_VALUE, "DIR", VERB_COLLECTION | VERB_BENCH, AT(db), 0,
       "where collections are (default: AKIN_DB, else .akin/ here or in a folder above, else akin/ "
@@ -251,14 +256,20 @@ const cli_verb cli_verbs[] = {
       "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF "
       "orientation says, resized, cropped and normalised as the checkpoint asks.",
       "akin preprocess photo.jpg -o photo.npy\n", cli_preprocess },
-    { "bench", VERB_BENCH, "--what image|text|preprocess [FILE...]",
+    { "bench", VERB_BENCH, "--what image|text|preprocess|search [FILE...]",
       "measure the time an item takes",
       "image measures the picture tower on made-up pixels, text the tokenizer and text tower, "
       "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else "
       "of a made-up PNG of 1024x768). One run comes before the measured ones. seconds_per_item is "
-      "the median of the repeats.",
+      "the median of the repeats.\n"
+      "\n"
+      "search measures the exact search for one query's vector: every score, their mean and "
+      "deviation, the --top best. It runs over made-up vectors in memory and needs no model; or, "
+      "with --db or --collection, over that collection, and then the whole way from --text to the "
+      "hits' paths and metadata is measured.",
       "akin bench --what image --batch 16 --json\n"
-      "akin bench --what text --tokens 77 --threads 1\n",
+      "akin bench --what text --tokens 77 --threads 1\n"
+      "akin bench --what search --rows 1000000 --stored f32\n",
       cli_bench },
     { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
       "Finds M, checks every tensor's name and shape, and prints what it found. M is one of:\n"

@@ -443,6 +443,30 @@ AKIN_API akin_status akin_hits_write_html(const akin_hits *hits, const char *tit
                                           const akin_session_options *limits, const char *path,
                                           akin_error *err);
 
+/* Vectors of length 1 that were made up, in memory, and an exact search over them with all that
+ * akin_search does for its scores: to measure what that costs. One thread at a time. */
+typedef struct akin_search_trial akin_search_trial;
+
+typedef struct akin_search_trial_options {
+    size_t size;
+    size_t rows;
+    int dimensions;
+    akin_stored stored; /* 0: f16 */
+    int threads;        /* 0: as many processors as this process may use */
+} akin_search_trial_options;
+#define AKIN_SEARCH_TRIAL_OPTIONS_INIT \
+    { sizeof(akin_search_trial_options), 1000000, 512, (akin_stored)0, 0 }
+
+AKIN_API akin_status akin_search_trial_new(akin_search_trial **out,
+                                           const akin_search_trial_options *options,
+                                           akin_error *err);
+AKIN_API void akin_search_trial_free(akin_search_trial *trial);
+
+/* Scores of all rows for a query that no run had before, their statistics, and the k best, of which
+ * *found (may be NULL) tells how many there are. */
+AKIN_API akin_status akin_search_trial_run(akin_search_trial *trial, size_t k, size_t *found,
+                                           akin_error *err);
+
 /* ---- Looking after a collection -------------------------------------------------------------- */
 
 /* Checks everything there is and tells each fault. repair needs a collection opened for writing.
