@@ -7,7 +7,6 @@
 #include "api/handles.h"
 #include "base/arith.h"
 #include "image/modules.h"
-#include "image/video.h"
 #include "rag/ingest.h"
 #include "rag/watch.h"
 
@@ -30,11 +29,11 @@ static akin_status preprocess(void *context, int worker, const akin_picture *pic
                               akin_error *err)
 {
     const struct embedder *e = context;
-    const akin_session *session = e->sessions[worker];
-    akin_status status = akin_session_takes(session, picture, NULL, err);
+    (void)worker;
+    akin_status status = akin_model_takes(e->model, picture, NULL, err);
     if (status != AKIN_OK)
         return status;
-    return akin_preprocess_run(&session->model->preprocess, picture, &session->limits, out,
+    return akin_preprocess_run(&e->model->preprocess, picture, &e->calls.limits, out,
                                e->calls.pixels, err);
 }
 
@@ -109,6 +108,7 @@ static akin_status embedder_init(struct embedder *e, const akin_model *model,
 /* The caller's callbacks behind those of ingest. */
 struct listener {
     const akin_index_options *options;
+    char modules[SETTINGS_BYTES];
 };
 
 static void on_progress(void *context, const akin_ingest_progress *p)
@@ -136,27 +136,18 @@ static bool on_stop(void *context)
     return l->options->stop(l->options->context);
 }
 
-static akin_status find_unread_video(void *context, const akin_skip *skip, akin_error *err)
+/* What a file's failure may have depended on beside the file. */
+static void write_settings(char out[SETTINGS_BYTES], const akin_index_options *options)
 {
-    (void)err;
-    *(bool *)context |= skip->code == AKIN_E_UNSUPPORTED && akin_video_name(skip->path);
-    return AKIN_OK;
+    snprintf(out, SETTINGS_BYTES, "akin %s; file %zu; memory %zu; lenient %d", akin_version(),
+             options->max_file_bytes, options->max_memory_bytes, options->lenient ? 1 : 0);
 }
 
-/* What a file's failure may have depended on beside the file. Whether videos can be read is asked
- * only when one could not be: those who have none need not wait for FFmpeg to load. */
-static akin_status write_settings(char out[SETTINGS_BYTES], akin_store *store,
-                                  const akin_index_options *options, akin_error *err)
+static const char *on_modules(void *context)
 {
-    char modules[SETTINGS_BYTES / 2];
-    bool video = false;
-    akin_status status = AKIN_OK;
-    if (store != NULL)
-        status = akin_store_visit_skips(store, NULL, find_unread_video, &video, err);
-    akin_modules_describe(video, modules, sizeof modules);
-    snprintf(out, SETTINGS_BYTES, "akin %s; file %zu; memory %zu; lenient %d; %s", akin_version(),
-             options->max_file_bytes, options->max_memory_bytes, options->lenient ? 1 : 0, modules);
-    return status;
+    struct listener *l = context;
+    akin_modules_describe(l->modules, sizeof l->modules);
+    return l->modules;
 }
 
 static akin_ingest_options ingest_options(const akin_index_options *o, struct listener *listener,
@@ -171,6 +162,7 @@ static akin_ingest_options ingest_options(const akin_index_options *o, struct li
         .dry_run = o->dry_run,
         .frame_seconds = o->frame_seconds,
         .settings = settings,
+        .modules = on_modules,
         .context = listener,
         .progress = o->progress != NULL ? on_progress : NULL,
         .skipped = o->skipped != NULL ? on_skipped : NULL,
@@ -214,12 +206,12 @@ static akin_status index_with(akin_collection *c, const struct embedder *e,
 {
     akin_store *store = c != NULL ? c->store : NULL;
     char settings[SETTINGS_BYTES], *own = store != NULL ? holder_of(store) : NULL;
-    struct listener listener = { options };
+    struct listener listener = { .options = options };
     akin_ingest_report done = { 0 };
     akin_status status;
     if (store != NULL && own == NULL)
         return akin_fail_nomem(err, "path", 0);
-    AKIN_TRY(write_settings(settings, store, options, err));
+    write_settings(settings, options);
     const akin_ingest_options how = ingest_options(options, &listener, e->workers, settings, own);
     status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
     give_report(&done, report);
@@ -293,7 +285,7 @@ akin_status akin_watch(const char *db, const char *name,
     AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
     AKIN_TRY(embedder_init(&e, model, &options, err));
     AKIN_TRY(akin_path_absolute(db, &own, err));
-    struct listener listener = { &options };
+    struct listener listener = { .options = &options };
     const akin_ingest_options how = ingest_options(&options, &listener, e.workers, "", own);
     /* Before the first pass, or a change during it would go unseen. */
     AKIN_TRY(akin_watcher_new(&watcher, paths, count, &how.walk, err));
@@ -341,8 +333,8 @@ akin_status akin_reindex(akin_collection *collection, const akin_model *model, a
     AKIN_TRY(akin_model_stored(model, stored, identity, &to, &path, err));
     AKIN_TRY(akin_store_rebuild_begin(collection->store, &to, err));
     AKIN_TRY(embedder_init(&e, model, &options, err));
-    AKIN_TRY(write_settings(settings, collection->store, &options, err));
-    struct listener listener = { &options };
+    write_settings(settings, &options);
+    struct listener listener = { .options = &options };
     const akin_ingest_options how = ingest_options(&options, &listener, e.workers, settings, NULL);
     status = akin_reindex_run(collection->store, &e.calls, &how, &done, err);
     give_report(&done, report);

@@ -140,6 +140,12 @@ static void open_module(void)
         found = found || akin_path_is_file(names[i]);
 }
 
+bool akin_video_present(void)
+{
+    pthread_once(&opened, open_module);
+    return calls != NULL;
+}
+
 static akin_status need_module(const char *path, akin_error *err)
 {
     pthread_once(&opened, open_module);

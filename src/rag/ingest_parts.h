@@ -99,7 +99,9 @@ typedef struct akin_plan {
     const char **roots;   /* of walk, sorted */
     size_t unchanged, skipped_before;
     akin_text_block *text;
+    const akin_ingest_options *options;
     const char *settings;
+    char *settings_modules; /* with what was found out about modules; NULL: not yet */
     bool prune;
 } akin_plan;
 
@@ -107,6 +109,10 @@ typedef struct akin_plan {
 akin_status akin_plan_make(akin_plan *plan, akin_store *store, const char *const *paths,
                            size_t count, const akin_ingest_options *options, akin_error *err);
 void akin_plan_clear(akin_plan *plan);
+
+/* What a file that fails with `code` is remembered with: akin's settings, and of what lacks support
+ * the modules. NULL when out of memory. */
+const char *akin_plan_settings(akin_plan *plan, akin_status code);
 
 /* known[*first .. *end) are those below a folder; *self the one that is the path itself, or
  * AKIN_NONE. */
