@@ -208,19 +208,17 @@ static akin_status index_with(akin_collection *c, const struct embedder *e,
     char settings[SETTINGS_BYTES], *own = store != NULL ? holder_of(store) : NULL;
     struct listener listener = { .options = options };
     akin_ingest_report done = { 0 };
-    akin_status status;
     if (store != NULL && own == NULL)
         return akin_fail_nomem(err, "path", 0);
     write_settings(settings, options);
     const akin_ingest_options how = ingest_options(options, &listener, e->workers, settings, own);
-    status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
+    akin_status status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
     give_report(&done, report);
     /* Half of the file is of no use to anyone: not worth a person's thought. */
     if (status == AKIN_OK && !options->dry_run && akin_store_wants_compact(store)) {
         uint64_t reclaimed;
         status = akin_store_compact(store, false, &reclaimed, err);
     }
-out:
     free(own);
     return status;
 }
