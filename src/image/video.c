@@ -148,7 +148,8 @@ bool akin_video_present(void)
 
 static akin_status need_module(const char *path, akin_error *err)
 {
-    if (akin_video_present())
+    pthread_once(&opened, open_module);
+    if (calls != NULL)
         return AKIN_OK;
     if (found)
         return akin_fail(err, AKIN_E_UNSUPPORTED, path, "videos need FFmpeg: %s (%s)",
