@@ -19,7 +19,8 @@
 
 /* ---- Ranges of paths ------------------------------------------------------------------------ */
 
-/* Adds [low + low_end, high + high_end), each end one byte or none; low NULL: "", high NULL: no end. */
+/* Adds [low + low_end, high + high_end), each end one byte or none; low NULL: "", high NULL: no
+ * end. */
 static void add_range(akin_path_ranges *ranges, size_t *used, const char *low, size_t low_size,
                       int low_end, const char *high, size_t high_size, int high_end)
 {
@@ -71,8 +72,9 @@ akin_status akin_path_ranges_of(const akin_store *store, const char *folder, aki
         add_range(out, &used, path, size, '/', path, size, '0');
         return AKIN_OK;
     }
-    /* Absolute paths before the base; the base itself, which is "."; absolute ones before those below
-     * it ("BASE!"); the relative ones, none of which begins with '/'; absolute paths behind. */
+    /* Absolute paths before the base; the base itself, which is "."; absolute ones before those
+     * below it ("BASE!"); the relative ones, none of which begins with '/'; absolute paths behind.
+     * */
     if (base_size != size)
         add_range(out, &used, path, size, '/', base, base_size, -1);
     add_range(out, &used, ".", 1, -1, ".", 1, '\0');

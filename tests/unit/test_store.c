@@ -1,4 +1,5 @@
-/* test_store.c - store/: collections that last. Many small ones in a folder that is removed again. */
+/* test_store.c - store/: collections that last. Many small ones in a folder that is removed again.
+ * */
 #include "unit.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ static int setup(void **state)
 {
     (void)state;
     const char *tmp = getenv("TMPDIR");
-    snprintf(root, sizeof root, "%s/akin-store-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+    snprintf(root, sizeof root, "%s/akin-store-XXXXXX",
+             tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
     if (mkdtemp(root) == NULL)
         return -1;
     char *real = realpath(root, NULL);
@@ -267,7 +269,7 @@ static void what_is_no_collection_is_said(void **state)
     assert_non_null(strstr(err.message, "up to 1"));
     exec_sql("PRAGMA user_version = 0");
     assert_int_equal(akin_store_open(&store, folder, false, 0, &err), AKIN_E_CORRUPT);
-    exec_sql("PRAGMA user_version = 1; PRAGMA application_id = 252006673"); /* a GeoPackage's cousin */
+    exec_sql("PRAGMA user_version = 1; PRAGMA application_id = 252006673"); /* like GeoPackage's */
     assert_int_equal(akin_store_open(&store, folder, false, 0, &err), AKIN_E_FORMAT);
     assert_non_null(strstr(err.message, "252006673"));
     exec_sql("PRAGMA application_id = 1634429294");
@@ -532,7 +534,8 @@ static bool is_at(const char *path, const char *at)
     return strncmp(path, at, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-/* Whatever the base: what is at a folder is what is at it by its bytes, in the order of its bytes. */
+/* Whatever the base: what is at a folder is what is at it by its bytes, in the order of its bytes.
+ * */
 static void folders_are_ranges(void **state)
 {
     (void)state;
@@ -612,8 +615,8 @@ static void skips_and_devices(void **state)
 {
     (void)state;
     akin_store *store = create("");
-    akin_skip skip = { in_root("p/bad.jpg"), { 1, 2, 3, 0 }, AKIN_E_TRUNCATED, "ends too early", "1",
-                       1700000000 };
+    akin_skip skip = { in_root("p/bad.jpg"), { 1, 2, 3, 0 }, AKIN_E_TRUNCATED, "ends too early",
+                       "1", 1700000000 };
     akin_skip seen = { 0 };
     OK(akin_store_skip(store, &skip, &err));
     OK(akin_store_visit_skips(store, NULL, see_skip, &seen, &err));
@@ -939,7 +942,7 @@ static void one_writer_at_a_time(void **state)
     const pid_t waiter = fork();
     if (waiter == 0) {
         akin_store *mine;
-        close(store->lock); /* a lock of an open file is every descriptor's: also the inherited one's */
+        close(store->lock); /* such a lock is every descriptor's: the inherited one's too */
         CHECK(akin_store_open(&mine, folder, true, 20, &err) == AKIN_OK);
         _exit(0);
     }
@@ -1306,7 +1309,7 @@ static void broken_segments(void **state)
     store = open_store(false);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memcpy(bad, good, sizeof bad);
-        bad[cases[i].at] = (unsigned char)(bad[cases[i].at] == cases[i].byte ? 0x55 : cases[i].byte);
+        bad[cases[i].at] = bad[cases[i].at] == cases[i].byte ? 0x55 : cases[i].byte;
         const uint32_t crc = akin_crc32(bad, 48);
         for (int b = 0; cases[i].sum && b < 4; b++)
             bad[48 + b] = (unsigned char)(crc >> 8 * b);
@@ -1362,8 +1365,8 @@ static void broken_rows(void **state)
         { "UPDATE items SET path = x'61' WHERE id = 3", 0, 0, 0 }, /* there is no base */
         { "UPDATE items SET path = CAST('/' || hex(zeroblob(9000)) AS BLOB) WHERE id = 3", 0, 0,
           AKIN_E_LIMIT },
-        { "UPDATE items SET size = 'x', mtime = x'00', content = 'y', place = 'z' WHERE id = 3", 0, 0,
-          0 },
+        { "UPDATE items SET size = 'x', mtime = x'00', content = 'y', place = 'z' WHERE id = 3", 0,
+          0, 0 },
         { "UPDATE items SET place = -1 WHERE id = 3", 0, 0, 0 },
         { "DELETE FROM spaces", AKIN_E_CORRUPT, 0, 0 },
         { "UPDATE spaces SET state = 1", AKIN_E_CORRUPT, 0, 0 },
@@ -1426,7 +1429,7 @@ static void broken_rows(void **state)
         store = open_store(true);
         const akin_stamp stamp = { 0 };
         int64_t content, id;
-        float vector[dims];
+        float vector[2 * dims] = { 0 }; /* a case says that vectors have so many */
         const uint8_t hash[AKIN_HASH_BYTES] = { 99 };
         vector_of(99, vector);
         if (akin_store_add_content(store, hash, -1, vector, "/n", &content, &err) == AKIN_OK)
@@ -1542,8 +1545,9 @@ static void a_million_opens_in_milliseconds(void **state)
              "INSERT INTO segments SELECT i, 1, 65536, 0, CAST(replace(hex(zeroblob(4096)), '0',"
              " char(127)) AS BLOB) FROM c;"
              "WITH RECURSIVE c (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM c WHERE i < %d)"
-             "INSERT INTO items SELECT i + 1, CAST(printf('/pictures/%%03d/IMG_%%07d.JPG', i / 1000,"
-             " i) AS BLOB), -1, i, i, 0, 0, i, 65536 + i, 'jpg', NULL, i %% 5000, NULL, NULL, NULL,"
+             "INSERT INTO items SELECT i + 1, CAST(printf('/pictures/%%03d/IMG_%%07d.JPG',"
+             " i / 1000, i) AS BLOB), -1, i, i, 0, 0, i, 65536 + i, 'jpg', NULL, i %% 5000, NULL,"
+             " NULL, NULL,"
              " NULL, '{}' FROM c;"
              "CREATE INDEX items_place ON items (place, id);"
              "CREATE INDEX items_width ON items (width, place) WHERE state = 0;"
@@ -1575,8 +1579,8 @@ static void a_million_opens_in_milliseconds(void **state)
         akin_store_close(store);
     }
     free(allowed);
-    print_message("open and begin at a million: %.2f ms; begin again: %.1f us; half a million of them"
-                  " by a filter: %.0f ms\n", best * 1e3, again * 1e6, filtered * 1e3);
+    print_message("open and begin at a million: %.2f ms; begin again: %.1f us; half a million of"
+                  " them by a filter: %.0f ms\n", best * 1e3, again * 1e6, filtered * 1e3);
     assert_true(best < 0.05);
 }
 
