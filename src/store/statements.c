@@ -39,9 +39,9 @@ const char *const akin_sql_text[AKIN_SQL_COUNT] = {
         " ?12, ?13, ?14, ?15, 0)",
     [AKIN_SQL_SET_ITEM] =
         "UPDATE items SET size = ?3, mtime = ?4, sidecars = ?5, content = ?6,"
-        " place = nullif(?7, 0), ext = ?8, taken_at = ?9, width = nullif(?10, 0), height = nullif(?11, 0),"
-        " camera = ?12,"
-        " latitude = ?13, longitude = ?14, metadata = ?15, state = 0 WHERE path = ?1 AND part = ?2",
+        " place = nullif(?7, 0), ext = ?8, taken_at = ?9, width = nullif(?10, 0),"
+        " height = nullif(?11, 0), camera = ?12, latitude = ?13, longitude = ?14, metadata = ?15,"
+        " state = 0 WHERE path = ?1 AND part = ?2",
     [AKIN_SQL_SET_STATE] = "UPDATE items SET state = ?2 WHERE path = ?1",
     [AKIN_SQL_SET_STAMP] =
         "UPDATE items SET size = ?2, mtime = ?3, sidecars = ?4 WHERE path = ?1",
