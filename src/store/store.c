@@ -59,8 +59,8 @@ void akin_store_roll_back(akin_store *store)
     store->touched_count = 0;
 }
 
-/* Nobody is to append to a segment whose write failed. Where this cannot be written either, the next
- * writer sees that the file is longer than what counts of it. */
+/* Nobody is to append to a segment whose write failed. Where this cannot be written either, the
+ * next writer sees that the file is longer than what counts of it. */
 static void abandon(akin_store *store, const akin_space *space)
 {
     char sql[96];
@@ -360,8 +360,8 @@ out:
     return status;
 }
 
-/* That it is a collection, of a format that is known, with the tables of that format and no others in
- * their place (a view, a column that computes). Indexes may be gone: verify makes them again. */
+/* That it is a collection, of a format that is known, with the tables of that format and no others
+ * in their place (a view, a column that computes). Indexes may be gone: verify makes them again. */
 static akin_status check_format(akin_store *store, akin_error *err)
 {
     int64_t id = 0, format = 0;
@@ -586,8 +586,10 @@ static akin_status make_folders(const char *folder, bool *made, akin_error *err)
             *made = last;
             if (status != AKIN_OK)
                 return status;
-        } else if (errno != EEXIST && !akin_path_is_dir(path)) { /* EROFS, EACCES: of what is there */
-            return akin_fail_errno(err, errno, path, "cannot make the folder");
+        } else {
+            const int refused = errno; /* EROFS and EACCES are also said of what is there */
+            if (refused != EEXIST && !akin_path_is_dir(path))
+                return akin_fail_errno(err, refused, path, "cannot make the folder");
         }
         if (last)
             break;
@@ -722,11 +724,13 @@ akin_status akin_store_create(const char *folder, const akin_store_model *model,
         status = akin_fail_errno(err, errno, building, "cannot remove what was left there");
         goto out;
     }
-    if (mkdir(segments, 0777) == 0) {
-        made_segments = true;
-    } else if (!akin_path_is_dir(segments)) {
-        status = akin_fail_errno(err, errno, segments, "cannot make the folder");
-        goto out;
+    made_segments = mkdir(segments, 0777) == 0;
+    if (!made_segments) {
+        const int refused = errno;
+        if (refused != EEXIST || !akin_path_is_dir(segments)) {
+            status = akin_fail_errno(err, refused, segments, "cannot make the folder");
+            goto out;
+        }
     }
     AKIN_TRY(make_database(building, model, base, err));
     AKIN_TRY(akin_folder_sync(real, err)); /* both names are there for good */
@@ -788,7 +792,8 @@ akin_status akin_segment_load(akin_store *store, int64_t number, int64_t *space,
         *space = sqlite3_column_int64(s, 0);
         *open = sqlite3_column_int64(s, 2) != 0;
     }
-    if (count < 0 || count > AKIN_SEGMENT_ROWS || !akin_bitmap_copy(bytes, size, (size_t)count, live))
+    if (count < 0 || count > AKIN_SEGMENT_ROWS ||
+        !akin_bitmap_copy(bytes, size, (size_t)count, live))
         status = akin_fail(err, AKIN_E_CORRUPT, store->database,
                            "the row of segment %" PRId64 " is not there or cannot be; run 'akin "
                            "verify'", number);
