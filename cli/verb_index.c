@@ -322,9 +322,9 @@ static int open_model(cli_engine *engine, const cli_place *place, const cli_args
     if (exit_status != CLI_DONE)
         return exit_status;
     if (c != NULL)
-        exit_status = cli_collection_engine(engine, c, args, AKIN_PART_IMAGE);
+        exit_status = cli_collection_engine(engine, c, args, AKIN_PART_PREPROCESS);
     else
-        exit_status = cli_engine_open(engine, args, AKIN_PART_IMAGE);
+        exit_status = cli_engine_open(engine, args, AKIN_PART_PREPROCESS);
     akin_collection_close(c);
     return exit_status;
 }
@@ -428,7 +428,7 @@ int cli_reindex(const cli_args *args)
         return exit_status;
     if (args->nice)
         be_nice();
-    exit_status = cli_engine_open(&engine, args, AKIN_PART_IMAGE);
+    exit_status = cli_engine_open(&engine, args, AKIN_PART_PREPROCESS);
     if (exit_status == CLI_DONE)
         exit_status = cli_collection_open(&c, &place, args, true, false);
     if (exit_status != CLI_DONE)

@@ -7,7 +7,6 @@
 #include "api/handles.h"
 #include "base/arith.h"
 #include "image/modules.h"
-#include "image/video.h"
 #include "rag/ingest.h"
 #include "rag/watch.h"
 
@@ -19,19 +18,22 @@ enum { BATCH = 8, SETTINGS_BYTES = 256 };
  * the others. */
 struct embedder {
     akin_embedder calls;
+    const akin_model *model; /* the caller's; after begin, the one that has the picture tower */
+    akin_model *own;         /* opened here, when the caller's has no tower */
     akin_session **sessions;
     int workers;
+    akin_session_options session_options;
 };
 
 static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
                               akin_error *err)
 {
     const struct embedder *e = context;
-    const akin_session *session = e->sessions[worker];
-    akin_status status = akin_session_takes(session, picture, NULL, err);
+    (void)worker;
+    akin_status status = akin_model_takes(e->model, picture, NULL, err);
     if (status != AKIN_OK)
         return status;
-    return akin_preprocess_run(&session->model->preprocess, picture, &session->limits, out,
+    return akin_preprocess_run(&e->model->preprocess, picture, &e->calls.limits, out,
                                e->calls.pixels, err);
 }
 
@@ -48,40 +50,57 @@ static void embedder_clear(struct embedder *e)
     for (int i = 0; e->sessions != NULL && i < e->workers; i++)
         akin_session_free(e->sessions[i]);
     free(e->sessions);
+    akin_model_close(e->own);
     *e = (struct embedder){ 0 };
+}
+
+/* Before the first picture. A run that finds nothing to do has read no weights. */
+static akin_status begin(void *context, akin_error *err)
+{
+    struct embedder *e = context;
+    akin_status status = AKIN_OK;
+    if ((e->model->parts & AKIN_PART_IMAGE) != AKIN_PART_IMAGE) {
+        const akin_clip_config *c = &e->model->config;
+        akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+        options.parts = AKIN_PART_IMAGE;
+        options.precision = e->model->precision;
+        options.form = c->bare ? NULL : c->form == AKIN_FORM_HF ? "hf" : "open_clip";
+        options.activation = c->bare ? akin_activation_name(c->vision.activation) : NULL;
+        AKIN_TRY(akin_model_open(&e->own, e->model->path, &options, err));
+        e->model = e->own;
+    }
+    for (int i = 0; i < e->workers; i++)
+        AKIN_TRY(akin_session_new(&e->sessions[i], e->model, &e->session_options, err));
+out:
+    return status;
 }
 
 static akin_status embedder_init(struct embedder *e, const akin_model *model,
                                  const akin_index_options *options, akin_error *err)
 {
     const akin_clip_config *c = &model->config;
-    akin_session_options own = AKIN_SESSION_OPTIONS_INIT;
-    akin_status status = AKIN_OK;
-    *e =
-        (struct embedder){ .workers = options->workers != 0 ? options->workers : akin_cpu_count() };
-    if ((model->parts & AKIN_PART_IMAGE) != AKIN_PART_IMAGE)
+    const int workers = options->workers != 0 ? options->workers : akin_cpu_count();
+    *e = (struct embedder){ .model = model, .workers = workers };
+    if ((model->parts & AKIN_PART_PREPROCESS) == 0)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "the model was opened without AKIN_PART_IMAGE");
-    if (e->workers < 1 || e->workers > 1024)
+                         "the model was opened without AKIN_PART_PREPROCESS");
+    if (workers < 1 || workers > 1024)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL, "workers must be from 1 to 1024");
-    e->sessions = calloc((size_t)e->workers, sizeof *e->sessions);
+    e->sessions = calloc((size_t)workers, sizeof *e->sessions);
     if (e->sessions == NULL)
         return akin_fail_nomem(err, "sessions", 0);
-    own.threads = 1;
-    own.max_file_bytes = options->max_file_bytes;
-    own.max_memory_bytes = options->max_memory_bytes;
-    own.lenient = options->lenient;
-    for (int i = 0; i < e->workers; i++)
-        AKIN_TRY(akin_session_new(&e->sessions[i], model, &own, err));
+    e->session_options = (akin_session_options)AKIN_SESSION_OPTIONS_INIT;
+    e->session_options.threads = 1;
+    e->session_options.max_file_bytes = options->max_file_bytes;
+    e->session_options.max_memory_bytes = options->max_memory_bytes;
+    e->session_options.lenient = options->lenient;
     e->calls = (akin_embedder){
         .context = e, .dimensions = c->dimensions, .pixels = 3 * c->image_height * c->image_width,
-        .batch = BATCH, .limits = e->sessions[0]->limits, .preprocess = preprocess,
-        .encode = encode,
+        .batch = BATCH, .limits = akin_session_limits(&e->session_options), .begin = begin,
+        .preprocess = preprocess, .encode = encode,
     };
-out:
-    if (status != AKIN_OK)
-        embedder_clear(e);
-    return status;
+    e->calls.limits.as_stored = c->form == AKIN_FORM_OPEN_CLIP;
+    return AKIN_OK;
 }
 
 /* ---- Options and reports -------------------------------------------------------------------- */
@@ -89,6 +108,7 @@ out:
 /* The caller's callbacks behind those of ingest. */
 struct listener {
     const akin_index_options *options;
+    char modules[SETTINGS_BYTES];
 };
 
 static void on_progress(void *context, const akin_ingest_progress *p)
@@ -116,27 +136,18 @@ static bool on_stop(void *context)
     return l->options->stop(l->options->context);
 }
 
-static akin_status find_unread_video(void *context, const akin_skip *skip, akin_error *err)
+/* What a file's failure may have depended on beside the file. */
+static void write_settings(char out[SETTINGS_BYTES], const akin_index_options *options)
 {
-    (void)err;
-    *(bool *)context |= skip->code == AKIN_E_UNSUPPORTED && akin_video_name(skip->path);
-    return AKIN_OK;
+    snprintf(out, SETTINGS_BYTES, "akin %s; file %zu; memory %zu; lenient %d", akin_version(),
+             options->max_file_bytes, options->max_memory_bytes, options->lenient ? 1 : 0);
 }
 
-/* What a file's failure may have depended on beside the file. Whether videos can be read is asked
- * only when one could not be: those who have none need not wait for FFmpeg to load. */
-static akin_status write_settings(char out[SETTINGS_BYTES], akin_store *store,
-                                  const akin_index_options *options, akin_error *err)
+static const char *on_modules(void *context)
 {
-    char modules[SETTINGS_BYTES / 2];
-    bool video = false;
-    akin_status status = AKIN_OK;
-    if (store != NULL)
-        status = akin_store_visit_skips(store, NULL, find_unread_video, &video, err);
-    akin_modules_describe(video, modules, sizeof modules);
-    snprintf(out, SETTINGS_BYTES, "akin %s; file %zu; memory %zu; lenient %d; %s", akin_version(),
-             options->max_file_bytes, options->max_memory_bytes, options->lenient ? 1 : 0, modules);
-    return status;
+    struct listener *l = context;
+    akin_modules_describe(l->modules, sizeof l->modules);
+    return l->modules;
 }
 
 static akin_ingest_options ingest_options(const akin_index_options *o, struct listener *listener,
@@ -151,6 +162,7 @@ static akin_ingest_options ingest_options(const akin_index_options *o, struct li
         .dry_run = o->dry_run,
         .frame_seconds = o->frame_seconds,
         .settings = settings,
+        .modules = on_modules,
         .context = listener,
         .progress = o->progress != NULL ? on_progress : NULL,
         .skipped = o->skipped != NULL ? on_skipped : NULL,
@@ -194,21 +206,19 @@ static akin_status index_with(akin_collection *c, const struct embedder *e,
 {
     akin_store *store = c != NULL ? c->store : NULL;
     char settings[SETTINGS_BYTES], *own = store != NULL ? holder_of(store) : NULL;
-    struct listener listener = { options };
+    struct listener listener = { .options = options };
     akin_ingest_report done = { 0 };
-    akin_status status;
     if (store != NULL && own == NULL)
         return akin_fail_nomem(err, "path", 0);
-    AKIN_TRY(write_settings(settings, store, options, err));
+    write_settings(settings, options);
     const akin_ingest_options how = ingest_options(options, &listener, e->workers, settings, own);
-    status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
+    akin_status status = akin_ingest(store, &e->calls, paths, count, &how, &done, err);
     give_report(&done, report);
     /* Half of the file is of no use to anyone: not worth a person's thought. */
     if (status == AKIN_OK && !options->dry_run && akin_store_wants_compact(store)) {
         uint64_t reclaimed;
         status = akin_store_compact(store, false, &reclaimed, err);
     }
-out:
     free(own);
     return status;
 }
@@ -250,7 +260,7 @@ static akin_status watch_pass(const char *db, const char *name,
     akin_collection *c = NULL;
     akin_status status;
     AKIN_TRY(akin_collection_open(&c, db, name, collection_options, err));
-    AKIN_TRY(akin_collection_takes(c, e->sessions[0]->model, err));
+    AKIN_TRY(akin_collection_takes(c, e->model, err));
     AKIN_TRY(index_with(c, e, paths, count, options, report, err));
 out:
     akin_collection_close(c);
@@ -273,7 +283,7 @@ akin_status akin_watch(const char *db, const char *name,
     AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
     AKIN_TRY(embedder_init(&e, model, &options, err));
     AKIN_TRY(akin_path_absolute(db, &own, err));
-    struct listener listener = { &options };
+    struct listener listener = { .options = &options };
     const akin_ingest_options how = ingest_options(&options, &listener, e.workers, "", own);
     /* Before the first pass, or a change during it would go unseen. */
     AKIN_TRY(akin_watcher_new(&watcher, paths, count, &how.walk, err));
@@ -321,8 +331,8 @@ akin_status akin_reindex(akin_collection *collection, const akin_model *model, a
     AKIN_TRY(akin_model_stored(model, stored, identity, &to, &path, err));
     AKIN_TRY(akin_store_rebuild_begin(collection->store, &to, err));
     AKIN_TRY(embedder_init(&e, model, &options, err));
-    AKIN_TRY(write_settings(settings, collection->store, &options, err));
-    struct listener listener = { &options };
+    write_settings(settings, &options);
+    struct listener listener = { .options = &options };
     const akin_ingest_options how = ingest_options(&options, &listener, e.workers, settings, NULL);
     status = akin_reindex_run(collection->store, &e.calls, &how, &done, err);
     give_report(&done, report);

@@ -114,7 +114,7 @@ out:
     return status;
 }
 
-static akin_status make_filter(akin_collection *c, const akin_query *query, akin_filter **out,
+static akin_status make_filter(akin_collection *c, const akin_query *query, akin_item_filter **out,
                                akin_error *err)
 {
     akin_filter_options options = {
@@ -163,7 +163,7 @@ akin_status akin_search(akin_collection *collection, akin_session *session, cons
 {
     const size_t n = akin_store_get_model(collection->store)->dimensions;
     akin_query query = AKIN_QUERY_INIT;
-    akin_filter *filter = NULL;
+    akin_item_filter *filter = NULL;
     akin_pool *pool = NULL;
     struct found *f = NULL;
     float *vector = NULL;

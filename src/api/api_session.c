@@ -200,13 +200,12 @@ static void warn_damage(const akin_session *session, const akin_error *damage)
     session->warn(session->warn_context, message);
 }
 
-akin_status akin_session_takes(const akin_session *session, const akin_picture *picture,
-                               const char *path, akin_error *err)
+akin_status akin_model_takes(const akin_model *model, const akin_picture *picture, const char *path,
+                             akin_error *err)
 {
-    const akin_clip_config *c = &session->model->config;
+    const akin_clip_config *c = &model->config;
     int height, width;
-    akin_preprocess_shape(&session->model->preprocess, picture->height, picture->width, &height,
-                          &width);
+    akin_preprocess_shape(&model->preprocess, picture->height, picture->width, &height, &width);
     if ((size_t)height == c->image_height && (size_t)width == c->image_width)
         return AKIN_OK;
     return akin_fail(
@@ -233,7 +232,7 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
         AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
     akin_preprocess_shape(spec, picture.height, picture.width, height, width);
     if (for_model)
-        AKIN_TRY(akin_session_takes(session, &picture, input->path, err));
+        AKIN_TRY(akin_model_takes(session->model, &picture, input->path, err));
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
     err->code = AKIN_OK;
     err->message[0] = err->path[0] = '\0';

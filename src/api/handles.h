@@ -40,8 +40,8 @@ struct akin_collection {
 akin_picture_options akin_session_limits(const akin_session_options *options);
 
 /* Whether the model takes what preprocessing makes of the picture; AKIN_E_CONFIG otherwise. */
-akin_status akin_session_takes(const akin_session *session, const akin_picture *picture,
-                               const char *path, akin_error *err);
+akin_status akin_model_takes(const akin_model *model, const akin_picture *picture, const char *path,
+                             akin_error *err);
 
 /* Whether the collection holds this model's vectors; AKIN_E_ARGUMENT says how to change it. */
 akin_status akin_collection_takes(const akin_collection *collection, const akin_model *model,

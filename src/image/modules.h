@@ -2,12 +2,10 @@
 #ifndef AKIN_IMAGE_MODULES_H
 #define AKIN_IMAGE_MODULES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* "heif 1.19.7 hevc av1, raw 0.20.2, video -": a text that differs when a library was installed,
- * taken away or exchanged. Opens libheif and LibRaw (20 ms); FFmpeg (160 ms, it has fifty
- * libraries) only with `video`, else it is called "-". */
-void akin_modules_describe(bool video, char *out, size_t capacity);
+/* "heif 1.19.7 hevc av1, raw 0.20.2, video": a text that differs when a library was installed, taken
+ * away or exchanged. Opens all of them: 20 ms for libheif and LibRaw, 160 ms for FFmpeg's fifty. */
+void akin_modules_describe(char *out, size_t capacity);
 
 #endif
