@@ -624,7 +624,8 @@ static void links_to_folders(void **state)
     /* outside is no root, and neither is the store. */
     finds(NULL, at("a"), NULL, "a/b.jpg a/f/g.jpg");
     finds(NULL, top, NULL, "a/2023/c.jpg a/2023/deep/d.jpg a/b.jpg a/f/g.jpg outside/e.jpg");
-    finds(NULL, at("a"), at(".store"), ".store/2023/c.jpg .store/2023/deep/d.jpg a/b.jpg a/f/g.jpg");
+    finds(NULL, at("a"), at(".store"),
+          ".store/2023/c.jpg .store/2023/deep/d.jpg a/b.jpg a/f/g.jpg");
     static const char *const globs[] = { "2023" };
     const akin_walk_options options = { .exclude = globs, .exclude_count = 1 };
     finds(&options, top, NULL, "a/again/c.jpg a/again/deep/d.jpg a/b.jpg a/f/g.jpg outside/e.jpg");
