@@ -146,6 +146,16 @@ static form form_of_name(const char *name)
 
 static bool is_video(form f) { return f == FORM_CLIP || f == FORM_VIDEO; }
 
+bool akin_walk_minds(const char *name, bool is_folder, const akin_walk_options *options)
+{
+    if (strcmp(name, ".nomedia") == 0 || strcmp(name, AKIN_IGNORE_FILE) == 0)
+        return true;
+    if (akin_name_left_out(name, options->include_hidden))
+        return false;
+    const form f = form_of_name(name);
+    return is_folder || (f != FORM_NONE && (!is_video(f) || options->videos));
+}
+
 /* How pictures begin: what picture.c, heif.c and raw.c read. '?' is any byte. */
 static bool looks_like_picture(const unsigned char *bytes, size_t size)
 {
