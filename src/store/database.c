@@ -191,13 +191,20 @@ akin_status akin_db_configure(sqlite3 *db, akin_error *err)
     sqlite3_extended_result_codes(db, 1);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 64 << 20);
     sqlite3_busy_timeout(db, patience_ms);
-    /* None of these reads the file. cache_size: 16 MiB; with SQLite's own 2 MiB a visit of 100,000
+    /* None of these reads the file. cache_size: 32 MiB; with SQLite's own 2 MiB a visit of 100,000
      * items reads most pages several times. */
     return akin_db_run(db,
                        "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
                        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
-                       "PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864",
+                       "PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864",
                        err);
+}
+
+/* Whether the folder's files may be written. */
+static bool folder_writable(const akin_store *store)
+{
+    return faccessat(AT_FDCWD, store->folder, W_OK, AT_EACCESS) == 0 &&
+           faccessat(AT_FDCWD, store->database, W_OK, AT_EACCESS) == 0;
 }
 
 /* A file: URI of the path; what has a meaning there is written in hexadecimal. */
@@ -236,40 +243,31 @@ static akin_status open_file(akin_store *store, bool immutable, akin_error *err)
         store->db = NULL;
         return status;
     }
-    akin_status status = akin_db_configure(store->db, err);
-    if (status == AKIN_OK && !store->writing)
-        status = akin_db_run(store->db, "PRAGMA query_only = ON", err);
+    akin_status status = AKIN_OK;
+    /* A file with a log, made on a local disk and copied here: alone with it, SQLite keeps the log's
+     * index in its own memory. That has to be said before the file is first read. */
+    if (store->leaving_log && !immutable)
+        status = akin_db_run(store->db, "PRAGMA locking_mode = EXCLUSIVE", err);
+    if (status == AKIN_OK)
+        status = akin_db_configure(store->db, err);
     return status;
-}
-
-/* Whether the folder's files may be written. */
-static bool folder_writable(const akin_store *store)
-{
-    return faccessat(AT_FDCWD, store->folder, W_OK, AT_EACCESS) == 0 &&
-           faccessat(AT_FDCWD, store->database, W_OK, AT_EACCESS) == 0;
 }
 
 /* The journal that this file system and a writer ask for. */
 static akin_status choose_journal(akin_store *store, akin_error *err)
 {
-    if (store->remote == NULL) {
-        /* May be refused while somebody reads with a rollback journal: then that one serves. */
-        if (store->writing)
-            sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    if (store->leaving_log)
+        return akin_db_run(store->db,
+                           "PRAGMA journal_mode = TRUNCATE; PRAGMA locking_mode = NORMAL;"
+                           "SELECT count(*) FROM sqlite_schema",
+                           err);
+    if (!store->writing)
         return AKIN_OK;
-    }
-    if (!wants_wal(store))
-        return store->writing ? akin_db_run(store->db, "PRAGMA journal_mode = TRUNCATE", err)
-                              : AKIN_OK;
-    if (!folder_writable(store))
-        return AKIN_OK; /* open_to_read says what can be done */
-    /* It was made on a local disk and copied here. Alone with the file SQLite keeps the log's index in
-     * its own memory; that is how one leaves a log where no memory is shared. */
-    return akin_db_run(store->db,
-                       "PRAGMA query_only = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-                       "PRAGMA journal_mode = TRUNCATE; PRAGMA locking_mode = NORMAL;"
-                       "SELECT count(*) FROM sqlite_schema",
-                       err);
+    if (store->remote != NULL)
+        return akin_db_run(store->db, "PRAGMA journal_mode = TRUNCATE", err);
+    /* May be refused while somebody reads with a rollback journal: then that one serves. */
+    sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    return AKIN_OK;
 }
 
 /* First read of the file. */
@@ -297,13 +295,15 @@ akin_status akin_db_open(akin_store *store, akin_error *err)
 {
     akin_status status;
     store->immutable = false;
-    AKIN_TRY(open_file(store, false, err));
-    status = choose_journal(store, err);
+    store->leaving_log = store->remote != NULL && wants_wal(store) && folder_writable(store);
+    status = open_file(store, false, err);
+    if (status == AKIN_OK)
+        status = choose_journal(store, err);
     if (status == AKIN_OK && !store->writing)
         status = akin_db_run(store->db, "PRAGMA query_only = ON", err);
     if (status == AKIN_OK)
         status = first_read(store, err);
-    if (status == AKIN_OK || store->writing)
+    if (status == AKIN_OK || store->writing || store->db == NULL)
         return status;
     const int code = sqlite3_errcode(store->db) & 0xff;
     if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY && code != SQLITE_IOERR &&

@@ -54,7 +54,7 @@ akin_status akin_path_ranges_of(const akin_store *store, const char *folder, aki
         size = 0; /* what is below "/" is below "" */
     const char *base = store->base;
     const size_t base_size = base != NULL ? strlen(base) : 0;
-    out->memory = malloc(2 * AKIN_PATH_RANGES * (akin_max(size, base_size) + 2));
+    out->memory = malloc(2 * AKIN_PATH_RANGES * (akin_max(size, base_size) + 3));
     if (out->memory == NULL)
         return akin_fail_nomem(err, "paths", 0);
     /* Whether the base is this folder or below it. */
@@ -71,11 +71,15 @@ akin_status akin_path_ranges_of(const akin_store *store, const char *folder, aki
         add_range(out, &used, path, size, '/', path, size, '0');
         return AKIN_OK;
     }
-    /* Absolute paths before those at the base, the relative ones ("." is among them: the base itself),
-     * absolute ones behind. */
+    /* Absolute paths before the base; the base itself, which is "."; absolute ones before those below
+     * it ("BASE!"); the relative ones, none of which begins with '/'; absolute paths behind. */
     if (base_size != size)
-        add_range(out, &used, path, size, '/', base, base_size, '/');
-    add_range(out, &used, "", 0, -1, "/", 1, -1);
+        add_range(out, &used, path, size, '/', base, base_size, -1);
+    add_range(out, &used, ".", 1, -1, ".", 1, '\0');
+    if (base_size != size)
+        add_range(out, &used, base, base_size, '\0', base, base_size, '/');
+    add_range(out, &used, "", 0, -1, ".", 1, -1);
+    add_range(out, &used, ".", 1, '\0', "/", 1, -1);
     add_range(out, &used, "0", 1, -1, NULL, 0, -1);
     if (base_size != size)
         add_range(out, &used, base, base_size, '0', path, size, '0');

@@ -581,8 +581,10 @@ static akin_status make_folders(const char *folder, bool *made, akin_error *err)
             *made = last;
             if (status != AKIN_OK)
                 return status;
-        } else if (errno != EEXIST && !akin_path_is_dir(path)) { /* EROFS, EACCES: of what is there */
-            return akin_fail_errno(err, errno, path, "cannot make the folder");
+        } else {
+            const int refused = errno; /* EROFS and EACCES are also said of what is there */
+            if (refused != EEXIST && !akin_path_is_dir(path))
+                return akin_fail_errno(err, refused, path, "cannot make the folder");
         }
         if (last)
             break;
@@ -717,11 +719,13 @@ akin_status akin_store_create(const char *folder, const akin_store_model *model,
         status = akin_fail_errno(err, errno, building, "cannot remove what was left there");
         goto out;
     }
-    if (mkdir(segments, 0777) == 0) {
-        made_segments = true;
-    } else if (!akin_path_is_dir(segments)) {
-        status = akin_fail_errno(err, errno, segments, "cannot make the folder");
-        goto out;
+    made_segments = mkdir(segments, 0777) == 0;
+    if (!made_segments) {
+        const int refused = errno;
+        if (refused != EEXIST || !akin_path_is_dir(segments)) {
+            status = akin_fail_errno(err, refused, segments, "cannot make the folder");
+            goto out;
+        }
     }
     AKIN_TRY(make_database(building, model, base, err));
     AKIN_TRY(akin_folder_sync(real, err)); /* both names are there for good */

@@ -208,6 +208,7 @@ struct akin_store {
     char *created;         /* owned; of the summary */
     char uuid_text[37];
     bool immutable;        /* read without locks: nothing here can be written */
+    bool leaving_log;      /* a write-ahead log, where there must be none */
     struct { int64_t size, mtime_ns; uint64_t device, inode; } seen; /* the file, when immutable */
     char database[8192];   /* its path */
 };
@@ -260,7 +261,7 @@ typedef struct akin_path_range {
     char *low, *high;      /* high NULL: no end */
     size_t low_size, high_size;
 } akin_path_range;
-enum { AKIN_PATH_RANGES = 5 };
+enum { AKIN_PATH_RANGES = 8 };
 typedef struct akin_path_ranges {
     akin_path_range range[AKIN_PATH_RANGES];
     size_t count;
