@@ -1063,6 +1063,21 @@ static void file_unreadable(void **state)
     has(p, 3, 0, 0);
 }
 
+static void link_to_itself(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_pictures(p, "", 2, 1);
+    in(p, "loop.jpg", path);
+    assert_int_equal(symlink("loop.jpg", path), 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 2);
+    assert_int_equal(p->report.skipped, 1);
+    assert_string_equal(p->skipped[0].path, path);
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+}
+
 static void equal_and_broken(void **state)
 {
     place *p = *state;
@@ -1621,6 +1636,7 @@ int main(void)
         TEST(skip_list),
         TEST(becomes_broken),
         BOUND_TEST(file_unreadable),
+        TEST(link_to_itself),
         TEST(equal_and_broken),
         TEST(no_number),
         TEST(batch_fails),
