@@ -140,10 +140,15 @@ static void open_module(void)
         found = found || akin_path_is_file(names[i]);
 }
 
-static akin_status need_module(const char *path, akin_error *err)
+bool akin_video_present(void)
 {
     pthread_once(&opened, open_module);
-    if (calls != NULL)
+    return calls != NULL;
+}
+
+static akin_status need_module(const char *path, akin_error *err)
+{
+    if (akin_video_present())
         return AKIN_OK;
     if (found)
         return akin_fail(err, AKIN_E_UNSUPPORTED, path, "videos need FFmpeg: %s (%s)",

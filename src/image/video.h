@@ -17,6 +17,9 @@
 bool akin_is_video(const void *bytes, size_t size);
 bool akin_video_name(const char *path);
 
+/* Whether the module and its libraries are here: opens them. */
+bool akin_video_present(void);
+
 typedef struct akin_video akin_video; /* one thread at a time */
 
 /* AKIN_E_UNSUPPORTED: no module, or none of its libraries here (names the package); no decoder.

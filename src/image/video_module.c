@@ -434,9 +434,12 @@ static void set_time(akin_video_stream *s)
         s->at = 0;
         return;
     }
-    if (s->first == AV_NOPTS_VALUE && stamp != AV_NOPTS_VALUE && !s->just_sought)
+    if (s->first == AV_NOPTS_VALUE && stamp != AV_NOPTS_VALUE) {
         /* The first frame had none: times count from here back. */
-        s->first = stamp - av_rescale_q(before + s->step, AV_TIME_BASE_Q, s->stream->time_base);
+        since = av_rescale_q(before + s->step, AV_TIME_BASE_Q, s->stream->time_base);
+        if (__builtin_sub_overflow(stamp, since, &s->first))
+            s->first = AV_NOPTS_VALUE;
+    }
     if (stamp != AV_NOPTS_VALUE && s->first != AV_NOPTS_VALUE &&
         !__builtin_sub_overflow(stamp, s->first, &since)) {
         time = av_rescale_q(since, s->stream->time_base, AV_TIME_BASE_Q);
@@ -451,7 +454,9 @@ static void set_time(akin_video_stream *s)
         }
     }
     s->just_sought = false;
-    s->at = time >= 0 ? time : before + s->step;
+    s->at = time >= 0 && time < TIME_MAX ? time : before + s->step;
+    if (s->shift > TIME_MAX) /* nothing but jumps: what it says is worth nothing */
+        s->shift = 0;
 }
 
 /* Feeds the decoder one packet more. */

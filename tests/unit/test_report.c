@@ -305,11 +305,33 @@ static void page(void **state)
     akin_buffer_clear(&out);
 }
 
+/* The frame of a video, or in a build without FFmpeg what to install. */
+static void frame(void **state)
+{
+    (void)state;
+    const akin_sheet_entry entry = { .path = "tests/golden/video/plain.mp4", .part = 1000 };
+    const akin_sheet sheet = { .title = "a frame", .count = 1, .entries = &entry,
+                               .limits = akin_picture_default_options() };
+    akin_buffer out;
+    akin_buffer_init(&out, "page", 1 << 20);
+    assert_int_equal(akin_sheet_write(&sheet, &out, NULL), AKIN_OK);
+    const bool needs = strstr(out.data, "videos need FFmpeg: ") != NULL;
+    assert_int_equal(occurrences(out.data, "class=\"none\""), needs);
+    assert_int_equal(occurrences(out.data, "<img width=\"64\" height=\"48\""), !needs);
+    assert_non_null(strstr(out.data, " &middot; at 0:00:01<"));
+    akin_buffer_clear(&out);
+    if (needs) {
+        print_message("skipped: no akin_video.so\n");
+        skip();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64), cmocka_unit_test(html),       cmocka_unit_test(addresses),
         cmocka_unit_test(jpeg),   cmocka_unit_test(thumbnails), cmocka_unit_test(page),
+        cmocka_unit_test(frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,9 +33,11 @@ static void need_module(void)
     akin_error err = { 0 };
     akin_status status = akin_video_open(&video, FOLDER "plain.mp4", NULL, &err);
     if (status == AKIN_E_UNSUPPORTED) {
+        assert_false(akin_video_present());
         print_message("skipped: %s\n", err.message);
         skip();
     }
+    assert_true(akin_video_present());
     assert_int_equal(status, AKIN_OK);
     akin_video_close(video);
 }
@@ -260,7 +262,7 @@ static void colours(void **state)
     assert_int_equal(akin_video_open(&video, FOLDER "full-709.mp4", NULL, NULL), AKIN_OK);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(akin_video_next(video, 1, &p, &ms, &end, NULL), AKIN_OK);
-        print_message("%g\n", difference(&p, all[5 * i].fields));
+        assert_true(difference(&p, all[5 * i].fields) < 2); /* measured: 0.9; taken wrongly: 7 */
         akin_picture_clear(&p);
     }
     akin_video_close(video);

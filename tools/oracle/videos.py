@@ -33,7 +33,7 @@ VIDEOS = {
                                    "com.apple.quicktime.creationdate=2021-02-03T04:05:06+0100"]],
     "late.mp4": [PICTURE, H264 + ["-output_ts_offset", "2.5"]],
     "wide.mp4": [PICTURE + ",setsar=4/3", H264],
-    "full-709.mp4": [PICTURE + ",scale=out_range=full:out_color_matrix=bt709", H264 + [
+    "full-709.mp4": [PICTURE + ",scale=out_range=full:out_color_matrix=bt709,format=yuv420p", H264 + [
         "-color_range", "pc", "-colorspace", "bt709"]],
     "vp9.webm": [PICTURE, ["-c:v", "libvpx-vp9", "-g", "10", "-crf", "20", "-b:v", "0", "-threads", "1"]],
     "h264.mkv": [PICTURE, H264],
