@@ -504,7 +504,6 @@ static akin_status read_all(ingesting *g, akin_error *err)
         const akin_found *found = &plan->walk.found[plan->tasks[i].found];
         jobs[i] = (akin_job){ .path = found->path,
                               .video = found->kind == AKIN_FOUND_VIDEO,
-                              .named = found->named,
                               .sidecars = found->stamp.sidecars != 0,
                               .interval = g->options->frame_seconds };
     }

@@ -141,7 +141,7 @@ akin_status akin_leave_devices(akin_plan *plan, akin_store *store, bool *changed
 /* ---- ingest_read.c -------------------------------------------------------------------------- */
 
 typedef enum akin_outcome_kind {
-    AKIN_OUTCOME_LEFT,     /* no picture, or gone meanwhile, or stopped: nothing to do */
+    AKIN_OUTCOME_LEFT,     /* gone meanwhile, or stopped: nothing to do */
     AKIN_OUTCOME_EMBEDDED, /* frames have their vectors */
     AKIN_OUTCOME_KNOWN,    /* the store knows the content */
     AKIN_OUTCOME_WAITING,  /* another file of this run has the same content and is being embedded */
@@ -188,9 +188,6 @@ akin_status akin_read_still(const char *path, size_t max, akin_buffer *bytes, ak
 akin_status akin_hash_still(const char *path, bool (*stop)(void *context), void *context,
                             uint8_t hash[AKIN_HASH_BYTES], akin_stamp *stamp, akin_error *err);
 
-/* Whether a file without an ending, not named by anybody, is a picture by its first bytes. */
-bool akin_looks_like_picture(const char *path);
-
 /* Its own metadata (bytes NULL: none) and that of its sidecars, if there are any. */
 akin_status akin_read_metadata(akin_outcome *outcome, const char *path, bool sidecars,
                                const void *bytes, size_t size, akin_error *err);
@@ -206,7 +203,7 @@ double akin_video_interval(const char *metadata, double fallback);
 
 typedef struct akin_job {
     const char *path;      /* borrowed */
-    bool video, named;
+    bool video;
     bool sidecars;         /* there are some beside it */
     double interval;       /* of a video */
     const uint8_t *want;   /* reindex: nothing but these bytes will do; NULL: any */

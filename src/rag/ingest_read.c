@@ -16,7 +16,6 @@
 enum {
     extra_max = 4 << 20,
     json_max = 8 << 20,
-    head_bytes = 4096, /* enough for every format's first bytes and a raw's maker */
     hash_piece = 1 << 20
 };
 
@@ -91,7 +90,9 @@ akin_status akin_read_still(const char *path, size_t max, akin_buffer *bytes, ak
     for (int attempt = 0; attempt < 2; attempt++) {
         struct stat before, after;
         if (stat(path, &before) != 0)
-            return akin_fail_errno(err, errno, path, "cannot open");
+            return errno == ELOOP
+                       ? akin_fail(err, AKIN_E_NOT_A_FILE, path, "is a link that leads to itself")
+                       : akin_fail_errno(err, errno, path, "cannot open");
         akin_status status = akin_file_read(path, "picture", max, bytes, err);
         if (status == AKIN_E_LIMIT)
             return akin_fail(err, status, path,
@@ -167,29 +168,6 @@ out:
     free(piece);
     close(fd);
     return status;
-}
-
-bool akin_looks_like_picture(const char *path)
-{
-    unsigned char head[head_bytes];
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return errno != ENOENT; /* read it, and say what is wrong with it */
-    ssize_t got;
-    do {
-        got = read(fd, head, sizeof head);
-    } while (got < 0 && errno == EINTR);
-    close(fd);
-    if (got < 0)
-        return true;
-    /* Any format that is read refuses a cut file, or this limit, with a status of its own. */
-    akin_picture_options options = akin_picture_default_options();
-    options.memory_bytes = 0;
-    akin_picture picture;
-    const akin_status status =
-        akin_picture_decode(&picture, head, (size_t)got, path, &options, NULL);
-    akin_picture_clear(&picture);
-    return status != AKIN_E_FORMAT;
 }
 
 /* ---- Words ---------------------------------------------------------------------------------- */

@@ -423,13 +423,6 @@ out:
 
 /* ---- Workers -------------------------------------------------------------------------------- */
 
-static bool has_ending(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
-    return dot != NULL && dot != name && dot[1] != '\0';
-}
-
 static void work_one(worker *w, size_t i)
 {
     shared *all = w->all;
@@ -443,11 +436,6 @@ static void work_one(worker *w, size_t i)
     }
     o->job = i;
     bool pending = false;
-    if (!job->video && !job->named && job->want == NULL && !has_ending(job->path) &&
-        !akin_looks_like_picture(job->path)) {
-        push(all, o);
-        return;
-    }
     err.code = job->video ? work_video(w, o, job, &err) : work_picture(w, o, job, &pending, &err);
     if (err.code == AKIN_E_NOT_FOUND && job->want == NULL)
         o->kind = AKIN_OUTCOME_LEFT; /* went away since the walk */

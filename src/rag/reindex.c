@@ -225,7 +225,7 @@ static akin_status run_page(reindexing *r, const akin_work *work, size_t count, 
             last->count++;
             continue;
         }
-        akin_job job = { .path = item->path, .named = true, .want = item->hash };
+        akin_job job = { .path = item->path, .want = item->hash };
         if (item->part >= 0) {
             akin_item full;
             job.video = true;

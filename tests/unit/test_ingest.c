@@ -30,6 +30,8 @@ typedef struct place {
     char top[64], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
     atomic_int stop_after;              /* pictures begun; 0: never */
+    bool watched;                       /* live_meanwhile: most items a reader saw in the run */
+    size_t live_meanwhile;
     rlim_t file_limit;                  /* from the first progress on; 0: none */
     bool fail_batches;                  /* an encode of more than one picture fails */
     float turn;                         /* added to each vector: another model */
@@ -186,6 +188,25 @@ static akin_embedder fake(place *p)
 
 /* ---- Runs ---------------------------------------------------------------------------------- */
 
+static akin_store *open_store(const place *p, bool write)
+{
+    akin_store *store;
+    akin_error err = { 0 };
+    if (akin_store_open(&store, p->db, write, 5, &err) != AKIN_OK)
+        fail_msg("%s %s", err.message, err.path);
+    return store;
+}
+
+static akin_store_summary summary(const place *p)
+{
+    akin_store_summary s;
+    akin_store *store = open_store(p, false);
+    assert_int_equal(akin_store_summarise(store, &s, NULL), AKIN_OK);
+    akin_store_close(store);
+    s.uuid = s.created = s.base = NULL; /* were the store's */
+    return s;
+}
+
 static void on_skip(void *context, const akin_error *why)
 {
     place *p = context;
@@ -219,6 +240,10 @@ static void on_progress(void *context, const akin_ingest_progress *progress)
         limit_files(p->file_limit); /* the store is open by now */
     }
     p->last_progress = *progress;
+    if (p->watched) {
+        const size_t live = summary(p).live;
+        p->live_meanwhile = live > p->live_meanwhile ? live : p->live_meanwhile;
+    }
 }
 
 static bool on_stop(void *context)
@@ -231,15 +256,6 @@ static bool on_stop(void *context)
 static const akin_store_model first_model = { .identity = "aa", .name = "fake", .path = "/fake",
                                               .form = "hf", .dimensions = DIMS,
                                               .type = AKIN_VECTOR_F32 };
-
-static akin_store *open_store(const place *p, bool write)
-{
-    akin_store *store;
-    akin_error err = { 0 };
-    if (akin_store_open(&store, p->db, write, 5, &err) != AKIN_OK)
-        fail_msg("%s %s", err.message, err.path);
-    return store;
-}
 
 static void forget_told(place *p)
 {
@@ -344,16 +360,6 @@ static seen look(const place *p, const char *name)
     }
     akin_store_close(store);
     return out;
-}
-
-static akin_store_summary summary(const place *p)
-{
-    akin_store_summary s;
-    akin_store *store = open_store(p, false);
-    assert_int_equal(akin_store_summarise(store, &s, NULL), AKIN_OK);
-    akin_store_close(store);
-    s.uuid = s.created = s.base = NULL; /* were the store's */
-    return s;
 }
 
 static void has(const place *p, size_t live, size_t missing, size_t hidden)
@@ -521,6 +527,26 @@ static void folder_renamed(void **state)
     has(p, 31, 0, 0);
 }
 
+/* Of two that are gone and were equal, the one of that name has moved. */
+static void moved_of_two(void **state)
+{
+    place *p = *state;
+    char sub[PATH];
+    in(p, "sub", sub);
+    make_folder(sub);
+    write_picture(p, "a.jpg", 1);
+    write_picture(p, "b.jpg", 1);
+    index_well(p);
+    const seen b = look(p, "b.jpg");
+    move_file(p, "b.jpg", "sub/b.jpg");
+    remove_file(p, "a.jpg");
+    index_well(p);
+    assert_int_equal(p->report.moved, 1);
+    assert_int_equal(p->report.missing, 1);
+    assert_int_equal(look(p, "sub/b.jpg").id, b.id);
+    assert_int_equal(look(p, "a.jpg").state, AKIN_ITEM_MISSING);
+}
+
 static void copied(void **state)
 {
     place *p = *state;
@@ -619,6 +645,14 @@ static void links(void **state)
     assert_int_equal(symlink(target, path), 0);
     index_well(p);
     assert_int_equal(p->report.indexed, 4);
+    static const char *const globs[] = { "link*" };
+    p->options.walk.exclude = globs;
+    p->options.walk.exclude_count = 1;
+    index_well(p);
+    assert_int_equal(p->report.hidden, 1);
+    p->options.walk.exclude_count = 0;
+    index_well(p);
+    assert_int_equal(p->report.returned, 1);
     assert_int_equal(unlink(target), 0);
     index_well(p);
     assert_int_equal(p->report.missing, 1);
@@ -1063,6 +1097,21 @@ static void file_unreadable(void **state)
     has(p, 3, 0, 0);
 }
 
+static void link_to_itself(void **state)
+{
+    place *p = *state;
+    char path[PATH];
+    write_pictures(p, "", 2, 1);
+    in(p, "loop.jpg", path);
+    assert_int_equal(symlink("loop.jpg", path), 0);
+    index_well(p);
+    assert_int_equal(p->report.indexed, 2);
+    assert_int_equal(p->report.skipped, 1);
+    assert_string_equal(p->skipped[0].path, path);
+    index_well(p);
+    assert_int_equal(p->report.skipped_before, 1);
+}
+
 static void equal_and_broken(void **state)
 {
     place *p = *state;
@@ -1313,10 +1362,11 @@ static void videos(void **state)
     assert_int_equal(p->report.missing, parts[0]); /* items */
 
     /* Another film in its place: no frame of the old one is left. */
-    write_video(p, "film.mp4", "vp9.webm");
+    write_video(p, "film.mp4", "short.mp4");
     set_time(p, "film.mp4", 1000000000);
     index_well(p);
     video_parts(p, "film.mp4", again);
+    assert_true(again[0] > 0 && again[0] < parts[0]);
     assert_int_equal(p->report.indexed, again[0]);
     has(p, 2 + (size_t)again[0], (size_t)parts[0], 0);
 
@@ -1368,6 +1418,22 @@ static void equal_videos(void **state)
 }
 
 /* ---- Stopping ------------------------------------------------------------------------------ */
+
+/* What a reader sees while the run goes on. */
+static void committed_meanwhile(void **state)
+{
+    place *p = *state;
+    write_pictures(p, "", 600, 1);
+    p->watched = true;
+    p->options.commit_seconds = 1000;
+    index_well(p);
+    assert_true(p->live_meanwhile >= 512 && p->live_meanwhile < 600);
+    p->live_meanwhile = 0;
+    write_pictures(p, "x", 40, 1000);
+    p->options.commit_seconds = 1e-6;
+    index_well(p);
+    assert_true(p->live_meanwhile > 600);
+}
 
 static void stopped_and_again(void **state)
 {
@@ -1601,6 +1667,7 @@ int main(void)
         TEST(changed),
         TEST(moved),
         TEST(folder_renamed),
+        TEST(moved_of_two),
         TEST(copied),
         TEST(equal_at_once),
         TEST(away_and_back),
@@ -1621,6 +1688,7 @@ int main(void)
         TEST(skip_list),
         TEST(becomes_broken),
         BOUND_TEST(file_unreadable),
+        TEST(link_to_itself),
         TEST(equal_and_broken),
         TEST(no_number),
         TEST(batch_fails),
@@ -1631,6 +1699,7 @@ int main(void)
         TEST(videos),
         TEST(dark_video),
         TEST(equal_videos),
+        TEST(committed_meanwhile),
         TEST(stopped_and_again),
         TEST(disk_full),
         TEST(workers_agree),
