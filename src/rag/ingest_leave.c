@@ -266,11 +266,13 @@ static akin_status leave_one(akin_store *store, const akin_known *known,
 /* Whether a path that is not an item lies below something that is held. */
 static bool held(const akin_plan *plan, const char *path)
 {
-    for (size_t r = 0; r < plan->walk.root_count; r++)
-        if (plan->guards[r].why.code != AKIN_OK &&
-            akin_path_below(path, plan->walk.roots[r].path))
+    for (size_t size = AKIN_NONE;;) {
+        const size_t root = akin_plan_root(plan, path, &size);
+        if (root == AKIN_NONE)
+            return false;
+        if (plan->guards[root].why.code != AKIN_OK)
             return true;
-    return false;
+    }
 }
 
 akin_status akin_leave(akin_plan *plan, akin_store *store, const akin_ingest_options *options,
