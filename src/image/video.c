@@ -1,8 +1,8 @@
 /* video.c - frames of videos: which files, which frames, the right way up.
  *
  * Owns what is a video, the search for the module that reads it (video_module.c over FFmpeg, loaded
- * on first use), the times at which frames are taken and what of them is left out. Refuses more than
- * AKIN_VIDEO_FRAMES of one file.
+ * on first use), the times at which frames are taken and what of them is left out. Refuses more
+ * than AKIN_VIDEO_FRAMES of one file.
  */
 #include "video.h"
 
@@ -148,7 +148,8 @@ bool akin_video_present(void)
 
 static akin_status need_module(const char *path, akin_error *err)
 {
-    if (akin_video_present())
+    pthread_once(&opened, open_module);
+    if (calls != NULL)
         return AKIN_OK;
     if (found)
         return akin_fail(err, AKIN_E_UNSUPPORTED, path, "videos need FFmpeg: %s (%s)",

@@ -228,7 +228,7 @@ static bool number(const char *text, int digits, int low, int high, int *out)
     return *out >= low && *out <= high;
 }
 
-/* "2023-06-15T14:03:22..." when there is such a day. Clocks that were never set say 1904 or 1970. */
+/* "2023-06-15T14:03:22..." when there is such a day. Clocks never set say 1904 or 1970. */
 static bool date_of(const AVDictionary *facts, const char *key, char out[32])
 {
     static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };

@@ -1,7 +1,7 @@
 /* video_module.h - what akin_video.so, the one file that knows FFmpeg, gives to video.c.
  *
- * The module is compiled against one major version of FFmpeg, whose structs change with each, and is
- * loaded on first use; this table is all that the two have in common.
+ * The module is compiled against one major version of FFmpeg, whose structs change with each, and
+ * is loaded on first use; this table is all that the two have in common.
  */
 #ifndef AKIN_IMAGE_VIDEO_MODULE_H
 #define AKIN_IMAGE_VIDEO_MODULE_H

@@ -222,12 +222,15 @@ static akin_status skip(ingesting *g, const akin_outcome *o, akin_error *err)
     tell(g, g->options->skipped, o->failure);
     if (o->momentary)
         return AKIN_OK;
+    const char *settings = akin_plan_settings(g->plan, o->failure->code);
+    if (settings == NULL)
+        return akin_fail_nomem(err, "skip list", 0);
     const akin_skip entry = {
         .path = found->path,
         .stamp = found->stamp, /* not of what was read: a change since then is worth a new try */
         .code = o->failure->code,
         .reason = o->failure->message,
-        .settings = g->plan->settings,
+        .settings = settings,
         .time = (int64_t)time(NULL),
     };
     AKIN_TRY(akin_store_skip(g->store, &entry, err));

@@ -17,6 +17,8 @@ typedef struct akin_embedder {
     size_t pixels;                /* floats that one preprocessed picture takes */
     size_t batch;                 /* pictures encoded together at most */
     akin_picture_options limits;  /* how pictures are to be decoded */
+    /* Once, before the first file is opened: a run with nothing to do never calls it. NULL: none. */
+    akin_status (*begin)(void *context, akin_error *err);
     akin_status (*preprocess)(void *context, int worker, const akin_picture *picture, float *out,
                               akin_error *err);
     /* pixels [count, pixels] to unit vectors [count, dimensions]. An error concerns them all. */
@@ -47,8 +49,11 @@ typedef struct akin_ingest_options {
     bool prune;                /* the guard does not hold */
     bool dry_run;              /* nothing is written, no file opened */
     double frame_seconds;      /* between frames of a video; 0: videos are left alone */
-    const char *settings;      /* akin's version, limits, modules: skipped files are tried again
-                                  when they differ; NULL: "" */
+    const char *settings;      /* akin's version and limits: skipped files are tried again when they
+                                  differ; NULL: "" */
+    /* Which libraries are here: what was AKIN_E_UNSUPPORTED is tried again when that differs. Asked
+     * once, and only then, as the answer loads them. NULL: "". */
+    const char *(*modules)(void *context);
     double commit_seconds;     /* between commits; 0: 1 */
     void *context;
     /* Each may be NULL. */

@@ -98,7 +98,9 @@ typedef struct akin_plan {
     akin_guard *guards;   /* one a root of walk */
     size_t unchanged, skipped_before;
     akin_text_block *text;
+    const akin_ingest_options *options;
     const char *settings;
+    char *settings_modules; /* with what was found out about modules; NULL: not yet */
     bool prune;
 } akin_plan;
 
@@ -106,6 +108,10 @@ typedef struct akin_plan {
 akin_status akin_plan_make(akin_plan *plan, akin_store *store, const char *const *paths,
                            size_t count, const akin_ingest_options *options, akin_error *err);
 void akin_plan_clear(akin_plan *plan);
+
+/* What a file that fails with `code` is remembered with: akin's settings, and of what lacks support
+ * the modules. NULL when out of memory. */
+const char *akin_plan_settings(akin_plan *plan, akin_status code);
 
 /* The innermost root that `path` is or is below, or AKIN_NONE. *size: AKIN_NONE at first; then what
  * the last call left there, for the next root above. */

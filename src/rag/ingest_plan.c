@@ -131,6 +131,25 @@ static akin_status load_item(void *context, const akin_item *item, akin_error *e
     return AKIN_OK;
 }
 
+const char *akin_plan_settings(akin_plan *plan, akin_status code)
+{
+    if (code != AKIN_E_UNSUPPORTED)
+        return plan->settings;
+    if (plan->settings_modules == NULL) {
+        const char *modules =
+            plan->options->modules != NULL ? plan->options->modules(plan->options->context) : "";
+        const size_t n = strlen(plan->settings), m = strlen(modules);
+        char *text = malloc(n + m + 3);
+        if (text == NULL)
+            return NULL;
+        memcpy(text, plan->settings, n);
+        memcpy(text + n, "; ", 2);
+        memcpy(text + n + 2, modules, m + 1);
+        plan->settings_modules = text;
+    }
+    return plan->settings_modules;
+}
+
 static akin_status load_skip(void *context, const akin_skip *skip, akin_error *err)
 {
     const loading *l = context;
@@ -145,10 +164,13 @@ static akin_status load_skip(void *context, const akin_skip *skip, akin_error *e
     const char *path = keep_text(plan, skip->path, strlen(skip->path));
     if (path == NULL)
         return akin_fail_nomem(err, "skip list", 0);
+    const char *settings = akin_plan_settings(plan, skip->code);
+    if (settings == NULL)
+        return akin_fail_nomem(err, "skip list", 0);
     plan->skips[plan->skip_count++] = (akin_known_skip){
         .path = path,
         .stamp = skip->stamp,
-        .same_settings = strcmp(skip->settings, plan->settings) == 0,
+        .same_settings = strcmp(skip->settings, settings) == 0,
     };
     return AKIN_OK;
 }
@@ -295,7 +317,8 @@ akin_status akin_plan_make(akin_plan *plan, akin_store *store, const char *const
                            size_t count, const akin_ingest_options *options, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    *plan = (akin_plan){ .settings = options->settings != NULL ? options->settings : "",
+    *plan = (akin_plan){ .options = options,
+                         .settings = options->settings != NULL ? options->settings : "",
                          .prune = options->prune };
     akin_walk_options walk = options->walk;
     walk.videos = options->frame_seconds > 0;
@@ -331,6 +354,7 @@ void akin_plan_clear(akin_plan *plan)
         free(plan->text);
         plan->text = below;
     }
+    free(plan->settings_modules);
     *plan = (akin_plan){ 0 };
 }
 

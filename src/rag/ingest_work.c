@@ -565,6 +565,10 @@ akin_status akin_work_run(const akin_work *work, const akin_job *jobs, size_t co
         return akin_fail(err, AKIN_E_ARGUMENT, NULL, "an embedder without batch, pixels or "
                                                      "dimensions");
     akin_status status = AKIN_OK;
+    if (work->embedder->begin != NULL)
+        status = work->embedder->begin(work->embedder->context, err);
+    if (status != AKIN_OK)
+        return status;
     const size_t threads = akin_min((size_t)(work->workers > 0 ? work->workers : 1), count);
     shared all = { .work = work, .jobs = jobs, .count = count };
     pthread_condattr_t clock;

@@ -23,6 +23,7 @@
 #include "base/arith.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/video.h"
 #include "ignore.h"
 #include "sidecar.h"
 
@@ -128,10 +129,7 @@ static form form_of_name(const char *name)
         { "orf", FORM_RAW },     { "rw2", FORM_RAW },     { "rwl", FORM_RAW },
         { "pef", FORM_RAW },     { "srw", FORM_RAW },     { "3fr", FORM_RAW },
         { "iiq", FORM_RAW },     { "erf", FORM_RAW },     { "mov", FORM_CLIP },
-        { "mp4", FORM_CLIP },    { "m4v", FORM_VIDEO },   { "mkv", FORM_VIDEO },
-        { "webm", FORM_VIDEO },  { "avi", FORM_VIDEO },   { "mpg", FORM_VIDEO },
-        { "mpeg", FORM_VIDEO },  { "3gp", FORM_VIDEO },   { "mts", FORM_VIDEO },
-        { "m2ts", FORM_VIDEO },
+        { "mp4", FORM_CLIP },
     };
     const char *dot = strrchr(name, '.');
     if (dot == NULL || dot == name)
@@ -141,10 +139,22 @@ static form form_of_name(const char *name)
         for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
             if (strncasecmp(dot, endings[i].text, sizeof endings[i].text) == 0)
                 return (form)endings[i].form;
-    return akin_sidecar_name(name) ? FORM_SIDECAR : FORM_NONE;
+    if (akin_sidecar_name(name))
+        return FORM_SIDECAR;
+    return akin_video_name(name) ? FORM_VIDEO : FORM_NONE;
 }
 
 static bool is_video(form f) { return f == FORM_CLIP || f == FORM_VIDEO; }
+
+bool akin_walk_minds(const char *name, bool is_folder, const akin_walk_options *options)
+{
+    if (strcmp(name, ".nomedia") == 0 || strcmp(name, AKIN_IGNORE_FILE) == 0)
+        return true;
+    if (akin_name_left_out(name, options->include_hidden))
+        return false;
+    const form f = form_of_name(name);
+    return is_folder || (f != FORM_NONE && (!is_video(f) || options->videos));
+}
 
 /* How pictures begin: what picture.c, heif.c and raw.c read. '?' is any byte. */
 static bool looks_like_picture(const unsigned char *bytes, size_t size)

@@ -93,6 +93,10 @@ bool akin_walk_covers(const akin_walk *walk, const char *path);
  * own (it need not be there). Allocated. */
 akin_status akin_path_absolute(const char *path, char **out, akin_error *err);
 
+/* Whether a change of this name in a folder that is walked may change what a walk finds: that of a
+ * folder, a file that may be a picture, a sidecar, .akinignore, .nomedia. */
+bool akin_walk_minds(const char *name, bool folder, const akin_walk_options *options);
+
 /* One glob, as above, against the path below the root (of a folder or not). For tests. */
 bool akin_glob_matches(const char *glob, const char *below_root, bool folder);
 

@@ -178,7 +178,7 @@ static akin_status add_hit(const akin_sheet *sheet, const akin_sheet_entry *entr
     const char *slash = strrchr(entry->path, '/');
     const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : entry->path;
     char text[96], number[48];
-    const bool linked = entry->path[0] == '/'; /* else it is relative to what the page cannot know */
+    const bool linked = entry->path[0] == '/'; /* else relative to who knows what */
 
     AKIN_TRY(akin_buffer_add_text(out, "<figure>", err));
     if (linked) {

@@ -32,7 +32,9 @@ typedef struct akin_sheet {
  * begins with AKIN_SHEET_MARK, by which index leaves such pages alone. One picture is decoded at a
  * time, within `limits`; the page itself takes some 20 KB a hit, and past the buffer's maximum is
  * AKIN_E_LIMIT. */
-#define AKIN_SHEET_MARK "<!doctype html>\n<meta name=\"generator\" content=\"akin contact sheet\">\n"
+#define AKIN_SHEET_MARK  \
+    "<!doctype html>\n"    \
+    "<meta name=\"generator\" content=\"akin contact sheet\">\n"
 akin_status akin_sheet_write(const akin_sheet *sheet, akin_buffer *out, akin_error *err);
 
 /* Adds bytes as HTML text, safe in elements and quoted attributes; a byte that is not UTF-8 as

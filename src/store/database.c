@@ -4,9 +4,10 @@
  * checked as they are read, triggers and views are off, nothing in the schema may call a function
  * that is not harmless, and the file is never mapped.
  *
- * Journals. On a local file system a write-ahead log: readers never wait for the writer. Its index is
- * memory shared between processes, which network file systems do not have (the users of more than
- * one program lost databases that way), so there a rollback journal, which needs nothing but locks.
+ * Journals. On a local file system a write-ahead log: readers never wait for the writer. Its index
+ * is memory shared between processes, which network file systems do not have (the users of more
+ * than one program lost databases that way), so there a rollback journal, which needs nothing but
+ * locks.
  */
 #include "store_parts.h"
 
@@ -20,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A writer's transaction is at most a checkpoint and its syncs; in a rollback journal's mode it waits
- * for every reader to end. */
+/* A writer's transaction is at most a checkpoint and its syncs; in a rollback journal's mode it
+ * waits for every reader to end. */
 enum { patience_ms = 30000 };
 
 akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
@@ -233,8 +234,9 @@ static akin_status open_file(akin_store *store, bool immutable, akin_error *err)
         immutable_uri(store->database, uri, sizeof uri);
         flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
     } else {
-        /* Also to read: a reader may have to play a journal back, and the last one to leave puts the
-         * log away. SQLite falls back to reading by itself where the file may not be written. */
+        /* Also to read: a reader may have to play a journal back, and the last one to leave puts
+         * the log away. SQLite falls back to reading by itself where the file may not be
+         * written. */
         flags |= SQLITE_OPEN_READWRITE;
     }
     if (sqlite3_open_v2(immutable ? uri : store->database, &store->db, flags, NULL) != SQLITE_OK) {
@@ -244,8 +246,8 @@ static akin_status open_file(akin_store *store, bool immutable, akin_error *err)
         return status;
     }
     akin_status status = AKIN_OK;
-    /* A file with a log, made on a local disk and copied here: alone with it, SQLite keeps the log's
-     * index in its own memory. That has to be said before the file is first read. */
+    /* A file with a log, made on a local disk and copied here: alone with it, SQLite keeps the
+     * log's index in its own memory. That has to be said before the file is first read. */
     if (store->leaving_log && !immutable)
         status = akin_db_run(store->db, "PRAGMA locking_mode = EXCLUSIVE", err);
     if (status == AKIN_OK)

@@ -19,7 +19,8 @@
 
 /* ---- Ranges of paths ------------------------------------------------------------------------ */
 
-/* Adds [low + low_end, high + high_end), each end one byte or none; low NULL: "", high NULL: no end. */
+/* Adds [low + low_end, high + high_end), each end one byte or none; low NULL: "", high NULL: no
+ * end. */
 static void add_range(akin_path_ranges *ranges, size_t *used, const char *low, size_t low_size,
                       int low_end, const char *high, size_t high_size, int high_end)
 {
@@ -71,8 +72,9 @@ akin_status akin_path_ranges_of(const akin_store *store, const char *folder, aki
         add_range(out, &used, path, size, '/', path, size, '0');
         return AKIN_OK;
     }
-    /* Absolute paths before the base; the base itself, which is "."; absolute ones before those below
-     * it ("BASE!"); the relative ones, none of which begins with '/'; absolute paths behind. */
+    /* Absolute paths before the base; the base itself, which is "."; absolute ones before those
+     * below it ("BASE!"); the relative ones, none of which begins with '/'; absolute paths behind.
+     * */
     if (base_size != size)
         add_range(out, &used, path, size, '/', base, base_size, -1);
     add_range(out, &used, ".", 1, -1, ".", 1, '\0');
@@ -303,7 +305,7 @@ out:
     return status;
 }
 
-akin_status akin_filter_prepare(akin_store *store, const akin_filter *filter, const char *select,
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
                                 const uint64_t *place, sqlite3_stmt **out, akin_error *err)
 {
     akin_buffer sql;
@@ -357,7 +359,7 @@ out:
     return status;
 }
 
-akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_filter *filter,
+akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_item_filter *filter,
                                 akin_item_visitor each, void *context, akin_error *err)
 {
     akin_status status;

@@ -38,8 +38,8 @@ static int try_lock(int fd)
     return result == 0 ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno;
 }
 
-/* "1234 host 2026-11-23T21:04:05Z". What cannot be written (a full disk) is no reason not to hold the
- * lock: compact must be able to run then. */
+/* "1234 host 2026-11-23T21:04:05Z". What cannot be written (a full disk) is no reason not to hold
+ * the lock: compact must be able to run then. */
 static void sign(int fd)
 {
     char host[256] = "", text[400], when[40] = "";

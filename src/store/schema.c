@@ -1,5 +1,5 @@
-/* schema.c - the tables of a collection, format 1. Never edited once released: a new format is a new
- * number and a step that leads there. */
+/* schema.c - the tables of a collection, format 1. Never edited once released: a new format is a
+ * new number and a step that leads there. */
 #include "store_parts.h"
 
 const char akin_store_schema[] =
@@ -24,8 +24,8 @@ const char akin_store_schema[] =
     "CREATE TABLE vectors (space INTEGER NOT NULL, content INTEGER NOT NULL,"
     " place INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (space, content)) WITHOUT ROWID;"
 
-    /* path: bytes, relative to the base or beginning with '/'. part: -1, or as in contents. times in
-     * nanoseconds. state: akin_item_state. place: of its content in the current space. */
+    /* path: bytes, relative to the base or beginning with '/'. part: -1, or as in contents. times
+     * in nanoseconds. state: akin_item_state. place: of its content in the current space. */
     "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL,"
     " part INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
     " sidecars INTEGER NOT NULL, state INTEGER NOT NULL, content INTEGER NOT NULL, place INTEGER,"
@@ -34,15 +34,16 @@ const char akin_store_schema[] =
     " UNIQUE (path, part));"
     "CREATE INDEX items_content ON items (content);"
     "CREATE INDEX items_place ON items (place, id);"
-    /* Each answers a filter alone, without a look at the row. */
-    "CREATE INDEX items_path ON items (path, place) WHERE state = 0;"
-    "CREATE INDEX items_ext ON items (ext, place) WHERE state = 0;"
-    "CREATE INDEX items_taken_at ON items (taken_at, place) WHERE state = 0;"
-    "CREATE INDEX items_width ON items (width, place) WHERE state = 0;"
-    "CREATE INDEX items_height ON items (height, place) WHERE state = 0;"
-    "CREATE INDEX items_camera ON items (camera, place) WHERE state = 0;"
-    "CREATE INDEX items_latitude ON items (latitude, place) WHERE state = 0;"
-    "CREATE INDEX items_longitude ON items (longitude, place) WHERE state = 0;"
+    /* Each answers a filter alone, without a look at the row. `state`, always 0 there, is in them
+     * because SQLite 3.40 looks rows up for it otherwise, and walks any of them. */
+    "CREATE INDEX items_path ON items (path, place, state) WHERE state = 0;"
+    "CREATE INDEX items_ext ON items (ext, place, state) WHERE state = 0;"
+    "CREATE INDEX items_taken_at ON items (taken_at, place, state) WHERE state = 0;"
+    "CREATE INDEX items_width ON items (width, place, state) WHERE state = 0;"
+    "CREATE INDEX items_height ON items (height, place, state) WHERE state = 0;"
+    "CREATE INDEX items_camera ON items (camera, place, state) WHERE state = 0;"
+    "CREATE INDEX items_latitude ON items (latitude, place, state) WHERE state = 0;"
+    "CREATE INDEX items_longitude ON items (longitude, place, state) WHERE state = 0;"
 
     /* Places with more than one live item. */
     "CREATE TABLE repeats (place INTEGER PRIMARY KEY, items INTEGER NOT NULL);"

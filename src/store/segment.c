@@ -431,8 +431,9 @@ out:
     return status;
 }
 
-/* Goes on with the segment that is open, when its file is exactly what is committed of it. A longer one
- * was left by a writer that died; that, or one that is wrong in any other way, is not appended to. */
+/* Goes on with the segment that is open, when its file is exactly what is committed of it. A
+ * longer one was left by a writer that died; that, or one that is wrong in any other way, is not
+ * appended to. */
 static akin_status resume(akin_store *store, akin_space *space, bool *found, akin_error *err)
 {
     akin_appender *a = &space->appender;
@@ -486,7 +487,8 @@ static akin_status begin_segment(akin_store *store, akin_space *space, akin_erro
     do {
         number++;
         if (number < 1 || number > AKIN_SEGMENT_NUMBER_MAX) {
-            status = akin_fail(err, AKIN_E_LIMIT, store->folder, "has no number for a segment left");
+            status =
+                akin_fail(err, AKIN_E_LIMIT, store->folder, "has no number for a segment left");
             goto out;
         }
         status = akin_segment_create(store, space, number, &a->fd, err);

@@ -2,8 +2,8 @@
  * them.
  *
  * Bitmaps, repeats and counts were made by the commits (store.c), so that a snapshot of a million
- * items is a few rows of table segments and as many mappings; one of a collection that did not change
- * is nothing.
+ * items is a few rows of table segments and as many mappings; one of a collection that did not
+ * change is nothing.
  */
 #include "store_parts.h"
 
@@ -261,8 +261,8 @@ akin_status akin_store_begin(akin_store *store, akin_error *err)
         if (!sqlite3_get_autocommit(store->db))
             end_read(store);
         akin_store_forget(store);
-        /* A file that is gone was removed by compact after this snapshot was taken: look again; but not
-         * when nothing was committed meanwhile. */
+        /* A file that is gone was removed by compact after this snapshot was taken: look again;
+         * but not when nothing was committed meanwhile. */
         if (status != AKIN_E_NOT_FOUND || version == last)
             break;
         last = version;
@@ -338,7 +338,7 @@ static void mark_live(const akin_store *store, uint8_t *allowed)
     }
 }
 
-akin_status akin_store_filter_rows(akin_store *store, const akin_filter *filter, uint8_t *allowed,
+akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter, uint8_t *allowed,
                                    akin_error *err)
 {
     akin_status status;

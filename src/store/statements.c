@@ -1,5 +1,5 @@
-/* statements.c - the SQL of the statements that a store keeps prepared. Parameters are numbered in the
- * order in which akin_db_bind gives them. */
+/* statements.c - the SQL of the statements that a store keeps prepared. Parameters are numbered in
+ * the order in which akin_db_bind gives them. */
 #include "store_parts.h"
 
 const char *const akin_sql_text[AKIN_SQL_COUNT] = {
@@ -33,14 +33,15 @@ const char *const akin_sql_text[AKIN_SQL_COUNT] = {
         "SELECT id, content, place, state FROM items WHERE path = ?1 AND part = ?2",
     [AKIN_SQL_PARTS_AT] = "SELECT id, part, place FROM items WHERE path = ?1 ORDER BY part",
     [AKIN_SQL_NEW_ITEM] =
-        "INSERT INTO items (path, part, size, mtime, sidecars, content, place, ext, taken_at, width,"
-        " height, camera, latitude, longitude, metadata, state)"
+        "INSERT INTO items (path, part, size, mtime, sidecars, content, place, ext, taken_at,"
+        " width, height, camera, latitude, longitude, metadata, state)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, 0), ?8, ?9, nullif(?10, 0), nullif(?11, 0),"
         " ?12, ?13, ?14, ?15, 0)",
     [AKIN_SQL_SET_ITEM] =
-        "UPDATE items SET size = ?3, mtime = ?4, sidecars = ?5, content = ?6, place = nullif(?7, 0),"
-        " ext = ?8, taken_at = ?9, width = nullif(?10, 0), height = nullif(?11, 0), camera = ?12,"
-        " latitude = ?13, longitude = ?14, metadata = ?15, state = 0 WHERE path = ?1 AND part = ?2",
+        "UPDATE items SET size = ?3, mtime = ?4, sidecars = ?5, content = ?6,"
+        " place = nullif(?7, 0), ext = ?8, taken_at = ?9, width = nullif(?10, 0),"
+        " height = nullif(?11, 0), camera = ?12, latitude = ?13, longitude = ?14, metadata = ?15,"
+        " state = 0 WHERE path = ?1 AND part = ?2",
     [AKIN_SQL_SET_STATE] = "UPDATE items SET state = ?2 WHERE path = ?1",
     [AKIN_SQL_SET_STAMP] =
         "UPDATE items SET size = ?2, mtime = ?3, sidecars = ?4 WHERE path = ?1",

@@ -59,8 +59,8 @@ void akin_store_roll_back(akin_store *store)
     store->touched_count = 0;
 }
 
-/* Nobody is to append to a segment whose write failed. Where this cannot be written either, the next
- * writer sees that the file is longer than what counts of it. */
+/* Nobody is to append to a segment whose write failed. Where this cannot be written either, the
+ * next writer sees that the file is longer than what counts of it. */
 static void abandon(akin_store *store, const akin_space *space)
 {
     char sql[96];
@@ -360,8 +360,8 @@ out:
     return status;
 }
 
-/* That it is a collection, of a format that is known, with the tables of that format and no others in
- * their place (a view, a column that computes). Indexes may be gone: verify makes them again. */
+/* That it is a collection, of a format that is known, with the tables of that format and no others
+ * in their place (a view, a column that computes). Indexes may be gone: verify makes them again. */
 static akin_status check_format(akin_store *store, akin_error *err)
 {
     int64_t id = 0, format = 0;
@@ -513,6 +513,11 @@ void akin_store_close(akin_store *store)
 const akin_store_model *akin_store_get_model(const akin_store *store)
 {
     return &store->current.model;
+}
+
+const char *akin_store_base(const akin_store *store)
+{
+    return store->base;
 }
 
 const char *akin_store_folder(const akin_store *store) { return store->folder; }
@@ -787,7 +792,8 @@ akin_status akin_segment_load(akin_store *store, int64_t number, int64_t *space,
         *space = sqlite3_column_int64(s, 0);
         *open = sqlite3_column_int64(s, 2) != 0;
     }
-    if (count < 0 || count > AKIN_SEGMENT_ROWS || !akin_bitmap_copy(bytes, size, (size_t)count, live))
+    if (count < 0 || count > AKIN_SEGMENT_ROWS ||
+        !akin_bitmap_copy(bytes, size, (size_t)count, live))
         status = akin_fail(err, AKIN_E_CORRUPT, store->database,
                            "the row of segment %" PRId64 " is not there or cannot be; run 'akin "
                            "verify'", number);

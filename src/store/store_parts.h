@@ -79,8 +79,8 @@ akin_status akin_db_statement(akin_store *store, akin_sql which, sqlite3_stmt **
                               akin_error *err);
 
 /* Binds parameters from 1 on, one a letter: i int64_t; r double (NaN: NULL); t const char *, NUL
- * at its end (NULL: NULL); b const void * and size_t, a BLOB; n NULL. All are copied by no one: they
- * must last until the statement is reset. */
+ * at its end (NULL: NULL); b const void * and size_t, a BLOB; n NULL. All are copied by no one:
+ * they must last until the statement is reset. */
 akin_status akin_db_bind(sqlite3_stmt *statement, akin_error *err, const char *types, ...);
 
 /* Steps once; *row says whether there is a row (row NULL: there must be none), and without one the
@@ -135,8 +135,9 @@ typedef struct akin_space {
 akin_status akin_segment_create(akin_store *store, const akin_space *space, int64_t number, int *fd,
                                 akin_error *err);
 /* Checks the header against the space and that the file holds the rows that count; maps them, or
- * reads them where the file system is remote. rows may have grown since the last call. A file that is
- * not there is AKIN_E_NOT_FOUND (compact removed it, or somebody); other faults AKIN_E_CORRUPT. */
+ * reads them where the file system is remote. rows may have grown since the last call. A file that
+ * is not there is AKIN_E_NOT_FOUND (compact removed it, or somebody); other faults
+ * AKIN_E_CORRUPT. */
 akin_status akin_segment_map(akin_store *store, const akin_space *space, akin_segment *segment,
                              akin_error *err);
 void akin_segment_clear(akin_segment *segment);
@@ -154,8 +155,8 @@ akin_status akin_append_row(akin_store *store, akin_space *space, const void *ro
                             uint32_t *crc, akin_error *err);
 /* Writes what waits and syncs it, and puts the rows into table segments: first half of a commit. */
 akin_status akin_append_sync(akin_store *store, akin_space *space, akin_error *err);
-/* Appends no more to the segment that is open (it is written, synced and sealed): the next row begins
- * a new one. */
+/* Appends no more to the segment that is open (it is written, synced and sealed): the next row
+ * begins a new one. */
 akin_status akin_append_seal(akin_store *store, akin_space *space, akin_error *err);
 /* Forgets what was not committed. */
 void akin_append_drop(akin_space *space);
@@ -175,8 +176,8 @@ akin_status akin_folder_sync(const char *folder, akin_error *err);
 akin_status akin_lock_take(const char *folder, double wait_seconds, int *fd, akin_error *err);
 void akin_lock_release(int fd);
 
-/* Whether files of the folder come over a network or from a program (NFS, SMB, FUSE, 9p, ...): name of
- * the kind, static, or NULL. */
+/* Whether files of the folder come over a network or from a program (NFS, SMB, FUSE, 9p, ...):
+ * name of the kind, static, or NULL. */
 const char *akin_remote_kind(const char *folder);
 
 /* ---- store.c -------------------------------------------------------------------------------- */
@@ -215,12 +216,13 @@ struct akin_store {
 
 /* AKIN_OK, or the failure that this store has had. First in every public function. */
 akin_status akin_store_usable(const akin_store *store, akin_error *err);
-/* Begins a transaction for writing when none is open; refuses on a store that reads, is in a snapshot
- * or has failed. */
+/* Begins a transaction for writing when none is open; refuses on a store that reads, is in a
+ * snapshot or has failed. */
 akin_status akin_store_writing(akin_store *store, akin_error *err);
 /* A change failed halfway: rolls back, and nothing goes on. Returns status. */
 akin_status akin_store_spoil(akin_store *store, akin_status status, akin_error *err);
-/* The same, unless status says that nothing was begun (OK, ARGUMENT, NOT_FOUND, NONFINITE, LIMIT). */
+/* The same, unless status says that nothing was begun (OK, ARGUMENT, NOT_FOUND, NONFINITE,
+ * LIMIT). */
 akin_status akin_store_settle(akin_store *store, akin_status status, akin_error *err);
 /* Gives a transaction up, if one is open. */
 void akin_store_roll_back(akin_store *store);
@@ -231,23 +233,23 @@ akin_status akin_store_reload(akin_store *store, akin_error *err);
 akin_status akin_store_touch(akin_store *store, uint64_t place, akin_error *err);
 /* Reads table spaces into current and building; appenders of spaces that went away are dropped. */
 akin_status akin_store_load_spaces(akin_store *store, akin_error *err);
-/* A segment's row of table segments. live has AKIN_SEGMENT_ROWS bits, those past rows are 0. No such
- * row is AKIN_E_CORRUPT. */
+/* A segment's row of table segments. live has AKIN_SEGMENT_ROWS bits, those past rows are 0. No
+ * such row is AKIN_E_CORRUPT. */
 akin_status akin_segment_load(akin_store *store, int64_t number, int64_t *space, size_t *rows,
                               bool *open, uint8_t live[AKIN_SEGMENT_ROWS / 8], akin_error *err);
 akin_status akin_segment_save(akin_store *store, int64_t number, size_t rows, bool open,
                               const uint8_t live[AKIN_SEGMENT_ROWS / 8], akin_error *err);
-/* A bitmap of table segments, [size] bytes, as one of AKIN_SEGMENT_ROWS bits; false when it is not one
- * of `rows` rows. */
+/* A bitmap of table segments, [size] bytes, as one of AKIN_SEGMENT_ROWS bits; false when it is not
+ * one of `rows` rows. */
 bool akin_bitmap_copy(const unsigned char *bytes, size_t size, size_t rows, uint8_t *out);
 /* Throws segments, blocks and repeats away, so that the next begin reads them again. */
 void akin_store_forget(akin_store *store);
 enum { AKIN_STORE_PATH = 8192 }; /* bytes of the longest path, its NUL included */
 /* "//" becomes "/", one at the end is left out. A path that is not absolute is AKIN_E_ARGUMENT. */
 akin_status akin_path_plain(const char *path, char *out, size_t *size, akin_error *err);
-/* A path between its two forms. stored: relative to the base when below it. Into a caller's buffer of
- * at least AKIN_STORE_PATH bytes; both end in a NUL that *size does not count. The base itself is
- * stored as ".". */
+/* A path between its two forms. stored: relative to the base when below it. Into a caller's buffer
+ * of at least AKIN_STORE_PATH bytes; both end in a NUL that *size does not count. The base itself
+ * is stored as ".". */
 akin_status akin_path_to_stored(const akin_store *store, const char *path, char *out, size_t *size,
                                 akin_error *err);
 akin_status akin_path_from_stored(const akin_store *store, const void *stored, size_t stored_size,
@@ -270,9 +272,10 @@ typedef struct akin_path_ranges {
 akin_status akin_path_ranges_of(const akin_store *store, const char *folder, akin_path_ranges *out,
                                 akin_error *err);
 void akin_path_ranges_clear(akin_path_ranges *ranges);
-/* `select` ("SELECT place FROM items") of the live items that the filter takes (NULL: all), at `place`
- * by ascending id when that is not NULL. The filter's values must last as long as the statement. */
-akin_status akin_filter_prepare(akin_store *store, const akin_filter *filter, const char *select,
+/* `select` ("SELECT place FROM items") of the live items that the filter takes (NULL: all), at
+ * `place` by ascending id when that is not NULL. The filter's values must last as long as the
+ * statement. */
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
                                 const uint64_t *place, sqlite3_stmt **out, akin_error *err);
 /* Lower-case extension of a path, "" when it has none; out has room for AKIN_EXT bytes. */
 enum { AKIN_EXT = 17 };

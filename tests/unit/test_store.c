@@ -1,4 +1,5 @@
-/* test_store.c - store/: collections that last. Many small ones in a folder that is removed again. */
+/* test_store.c - store/: collections that last. Many small ones in a folder that is removed again.
+ * */
 #include "unit.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ static int setup(void **state)
 {
     (void)state;
     const char *tmp = getenv("TMPDIR");
-    snprintf(root, sizeof root, "%s/akin-store-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+    snprintf(root, sizeof root, "%s/akin-store-XXXXXX",
+             tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
     if (mkdtemp(root) == NULL)
         return -1;
     char *real = realpath(root, NULL);
@@ -267,7 +269,7 @@ static void what_is_no_collection_is_said(void **state)
     assert_non_null(strstr(err.message, "up to 1"));
     exec_sql("PRAGMA user_version = 0");
     assert_int_equal(akin_store_open(&store, folder, false, 0, &err), AKIN_E_CORRUPT);
-    exec_sql("PRAGMA user_version = 1; PRAGMA application_id = 252006673"); /* a GeoPackage's cousin */
+    exec_sql("PRAGMA user_version = 1; PRAGMA application_id = 252006673"); /* like GeoPackage's */
     assert_int_equal(akin_store_open(&store, folder, false, 0, &err), AKIN_E_FORMAT);
     assert_non_null(strstr(err.message, "252006673"));
     exec_sql("PRAGMA application_id = 1634429294");
@@ -320,7 +322,7 @@ static void the_model_is_kept(void **state)
     assert_int_equal(akin_store_drop(store, "/a", NULL, 0, &err), AKIN_E_ARGUMENT);
     assert_non_null(strstr(err.message, "not opened for writing"));
     assert_string_equal(akin_store_folder(store), folder);
-    assert_null(akin_store_advice(store));
+    assert_true((akin_store_advice(store) == NULL) == (akin_remote_kind(root) == NULL));
     akin_store_close(store);
 }
 
@@ -532,7 +534,8 @@ static bool is_at(const char *path, const char *at)
     return strncmp(path, at, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-/* Whatever the base: what is at a folder is what is at it by its bytes, in the order of its bytes. */
+/* Whatever the base: what is at a folder is what is at it by its bytes, in the order of its bytes.
+ * */
 static void folders_are_ranges(void **state)
 {
     (void)state;
@@ -612,8 +615,8 @@ static void skips_and_devices(void **state)
 {
     (void)state;
     akin_store *store = create("");
-    akin_skip skip = { in_root("p/bad.jpg"), { 1, 2, 3, 0 }, AKIN_E_TRUNCATED, "ends too early", "1",
-                       1700000000 };
+    akin_skip skip = { in_root("p/bad.jpg"), { 1, 2, 3, 0 }, AKIN_E_TRUNCATED, "ends too early",
+                       "1", 1700000000 };
     akin_skip seen = { 0 };
     OK(akin_store_skip(store, &skip, &err));
     OK(akin_store_visit_skips(store, NULL, see_skip, &seen, &err));
@@ -793,7 +796,7 @@ static void filters(void **state)
     OK(akin_store_commit(store, &err));
     const akin_value values[] = { { .type = AKIN_VALUE_INTEGER, .integer = 7 },
                                   { .type = AKIN_VALUE_REAL, .real = 9.5 } };
-    const akin_filter filter = { "width >= ?1 AND width <= ?2", values, 2 };
+    const akin_item_filter filter = { "width >= ?1 AND width <= ?2", values, 2 };
     uint8_t allowed[4] = { 0xff, 0xff, 0xff, 0xff };
     assert_int_equal(akin_store_filter_rows(store, &filter, allowed, &err), AKIN_E_ARGUMENT);
     OK(akin_store_begin(store, &err));
@@ -809,7 +812,7 @@ static void filters(void **state)
     l.size = 0;
     OK(akin_store_items_at(store, place, &filter, collect, &l, &err));
     assert_string_equal(l.text, "8{\"a\":1} ");
-    const akin_filter wrong = { "no_such_column = 1", NULL, 0 };
+    const akin_item_filter wrong = { "no_such_column = 1", NULL, 0 };
     assert_int_not_equal(akin_store_filter_rows(store, &wrong, allowed, &err), AKIN_OK);
     int count = 0;
     akin_store_end(store);
@@ -939,7 +942,7 @@ static void one_writer_at_a_time(void **state)
     const pid_t waiter = fork();
     if (waiter == 0) {
         akin_store *mine;
-        close(store->lock); /* a lock of an open file is every descriptor's: also the inherited one's */
+        close(store->lock); /* such a lock is every descriptor's: the inherited one's too */
         CHECK(akin_store_open(&mine, folder, true, 20, &err) == AKIN_OK);
         _exit(0);
     }
@@ -1138,13 +1141,16 @@ static char journal_of(const char *path)
 static void on_a_network_no_log_and_no_mapping(void **state)
 {
     (void)state;
+    if (akin_remote_kind(root) != NULL) {
+        print_message("skipped: %s is on %s itself; set TMPDIR\n", root, akin_remote_kind(root));
+        skip();
+    }
     char *database = in_root("p/.akin/images/collection.sqlite");
     akin_store *store = create(NULL);
     put(store, "/a", 1);
     OK(akin_store_commit(store, &err));
     assert_int_equal(journal_of(database), 2);
     akin_store_close(store);
-    assert_null(akin_remote_kind(root)); /* or the tests would have to be told apart */
 
     store = open_store(true);
     store->remote = "NFS";
@@ -1306,7 +1312,7 @@ static void broken_segments(void **state)
     store = open_store(false);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memcpy(bad, good, sizeof bad);
-        bad[cases[i].at] = (unsigned char)(bad[cases[i].at] == cases[i].byte ? 0x55 : cases[i].byte);
+        bad[cases[i].at] = bad[cases[i].at] == cases[i].byte ? 0x55 : cases[i].byte;
         const uint32_t crc = akin_crc32(bad, 48);
         for (int b = 0; cases[i].sum && b < 4; b++)
             bad[48 + b] = (unsigned char)(crc >> 8 * b);
@@ -1362,8 +1368,8 @@ static void broken_rows(void **state)
         { "UPDATE items SET path = x'61' WHERE id = 3", 0, 0, 0 }, /* there is no base */
         { "UPDATE items SET path = CAST('/' || hex(zeroblob(9000)) AS BLOB) WHERE id = 3", 0, 0,
           AKIN_E_LIMIT },
-        { "UPDATE items SET size = 'x', mtime = x'00', content = 'y', place = 'z' WHERE id = 3", 0, 0,
-          0 },
+        { "UPDATE items SET size = 'x', mtime = x'00', content = 'y', place = 'z' WHERE id = 3", 0,
+          0, 0 },
         { "UPDATE items SET place = -1 WHERE id = 3", 0, 0, 0 },
         { "DELETE FROM spaces", AKIN_E_CORRUPT, 0, 0 },
         { "UPDATE spaces SET state = 1", AKIN_E_CORRUPT, 0, 0 },
@@ -1413,7 +1419,7 @@ static void broken_rows(void **state)
         if (status != cases[i].begin)
             fail_msg("begin: %s: %d %s", cases[i].sql, status, err.message);
         uint8_t allowed[AKIN_SEGMENT_ROWS / 8];
-        const akin_filter all = { "1", NULL, 0 };
+        const akin_item_filter all = { "1", NULL, 0 };
         if (status == AKIN_OK)
             OK(akin_store_filter_rows(store, &all, allowed, &err));
         akin_store_end(store);
@@ -1426,7 +1432,7 @@ static void broken_rows(void **state)
         store = open_store(true);
         const akin_stamp stamp = { 0 };
         int64_t content, id;
-        float vector[dims];
+        float vector[2 * dims] = { 0 }; /* a case says that vectors have so many */
         const uint8_t hash[AKIN_HASH_BYTES] = { 99 };
         vector_of(99, vector);
         if (akin_store_add_content(store, hash, -1, vector, "/n", &content, &err) == AKIN_OK)
@@ -1542,8 +1548,9 @@ static void a_million_opens_in_milliseconds(void **state)
              "INSERT INTO segments SELECT i, 1, 65536, 0, CAST(replace(hex(zeroblob(4096)), '0',"
              " char(127)) AS BLOB) FROM c;"
              "WITH RECURSIVE c (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM c WHERE i < %d)"
-             "INSERT INTO items SELECT i + 1, CAST(printf('/pictures/%%03d/IMG_%%07d.JPG', i / 1000,"
-             " i) AS BLOB), -1, i, i, 0, 0, i, 65536 + i, 'jpg', NULL, i %% 5000, NULL, NULL, NULL,"
+             "INSERT INTO items SELECT i + 1, CAST(printf('/pictures/%%03d/IMG_%%07d.JPG',"
+             " i / 1000, i) AS BLOB), -1, i, i, 0, 0, i, 65536 + i, 'jpg', NULL, i %% 5000, NULL,"
+             " NULL, NULL,"
              " NULL, '{}' FROM c;"
              "CREATE INDEX items_place ON items (place, id);"
              "CREATE INDEX items_width ON items (width, place) WHERE state = 0;"
@@ -1561,7 +1568,7 @@ static void a_million_opens_in_milliseconds(void **state)
         assert_int_equal(akin_store_vectors(store)->rows, n);
         assert_int_equal(akin_store_live(store), n / 8 * 7); /* char(127): seven of eight */
         const akin_value value = { .type = AKIN_VALUE_INTEGER, .integer = 2500 };
-        const akin_filter filter = { "width >= ?1", &value, 1 };
+        const akin_item_filter filter = { "width >= ?1", &value, 1 };
         const double f = seconds();
         OK(akin_store_filter_rows(store, &filter, allowed, &err));
         const double filter_took = seconds() - f;
@@ -1575,8 +1582,8 @@ static void a_million_opens_in_milliseconds(void **state)
         akin_store_close(store);
     }
     free(allowed);
-    print_message("open and begin at a million: %.2f ms; begin again: %.1f us; half a million of them"
-                  " by a filter: %.0f ms\n", best * 1e3, again * 1e6, filtered * 1e3);
+    print_message("open and begin at a million: %.2f ms; begin again: %.1f us; half a million of"
+                  " them by a filter: %.0f ms\n", best * 1e3, again * 1e6, filtered * 1e3);
     assert_true(best < 0.05);
 }
 

@@ -236,13 +236,12 @@ static void globs_take_no_years(void **state)
     const clock_t start = clock();
     for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
         glob[0] = '\0';
-        while (strlen(glob) + strlen(units[u]) + 2 < sizeof glob)
+        while (strlen(glob) + strlen(units[u]) + 4 <= sizeof glob)
             strcat(glob, units[u]);
         strcat(glob, "[b]");
-        glob[AKIN_GLOB_MAX] = '\0';
         assert_false(akin_glob_matches(glob, path, false));
     }
-    /* 0.1 s; sanitizers on a busy machine take longer. */
+    /* 0.05 s; sanitizers on a busy machine take longer. */
     assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 20);
 }
 
@@ -559,7 +558,6 @@ static void roots_that_are_not_there(void **state)
     assert_int_equal(walk.roots[0].why.code, AKIN_E_NOT_FOUND);
     assert_int_equal(walk.roots[1].why.code, AKIN_E_NOT_A_FILE);
     akin_walk_clear(&walk);
-    walk_roots(NULL, top, NULL);
     const char *empty[] = { "" };
     akin_error err;
     const akin_walk_options none = { 0 };
@@ -570,12 +568,24 @@ static void roots_that_are_not_there(void **state)
 static void folders_that_cannot_be_read(void **state)
 {
     (void)state;
-    if (geteuid() == 0)
-        skip(); /* root may read everything */
     make("a/b.jpg c/d.jpg c/e/f.jpg");
+    const bool root = geteuid() == 0; /* who may read everything */
+    if (root && (chmod(top, 0755) != 0 || seteuid(65534) != 0))
+        skip();
+    if (root)
+        assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod(at("c"), 0), 0);
-    akin_walk walk = walk_roots(NULL, top, NULL);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    akin_walk walk = walk_roots(NULL, top, NULL), inner = walk_roots(NULL, at("c"), at("a"));
+    if (root)
+        assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod(at("c"), 0700), 0);
+    assert_string_equal(names_of(&inner), "a/b.jpg");
+    assert_true(inner.roots[1].folder && !inner.roots[1].readable);
+    assert_int_equal(inner.roots[1].why.code, AKIN_E_PERMISSION);
+    assert_false(covers(&inner, "c/d.jpg"));
+    akin_walk_clear(&inner);
     assert_string_equal(names_of(&walk), "a/b.jpg");
     assert_int_equal(walk.unread_count, 1);
     assert_int_equal(walk.unread[0].why.code, AKIN_E_PERMISSION);
@@ -624,7 +634,8 @@ static void links_to_folders(void **state)
     /* outside is no root, and neither is the store. */
     finds(NULL, at("a"), NULL, "a/b.jpg a/f/g.jpg");
     finds(NULL, top, NULL, "a/2023/c.jpg a/2023/deep/d.jpg a/b.jpg a/f/g.jpg outside/e.jpg");
-    finds(NULL, at("a"), at(".store"), ".store/2023/c.jpg .store/2023/deep/d.jpg a/b.jpg a/f/g.jpg");
+    finds(NULL, at("a"), at(".store"),
+          ".store/2023/c.jpg .store/2023/deep/d.jpg a/b.jpg a/f/g.jpg");
     static const char *const globs[] = { "2023" };
     const akin_walk_options options = { .exclude = globs, .exclude_count = 1 };
     finds(&options, top, NULL, "a/again/c.jpg a/again/deep/d.jpg a/b.jpg a/f/g.jpg outside/e.jpg");
