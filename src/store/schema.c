@@ -1,5 +1,5 @@
-/* schema.c - the tables of a collection, format 1. Never edited once released: a new format is a new
- * number and a step that leads there. */
+/* schema.c - the tables of a collection, format 1. Never edited once released: a new format is a
+ * new number and a step that leads there. */
 #include "store_parts.h"
 
 const char akin_store_schema[] =
@@ -24,8 +24,8 @@ const char akin_store_schema[] =
     "CREATE TABLE vectors (space INTEGER NOT NULL, content INTEGER NOT NULL,"
     " place INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (space, content)) WITHOUT ROWID;"
 
-    /* path: bytes, relative to the base or beginning with '/'. part: -1, or as in contents. times in
-     * nanoseconds. state: akin_item_state. place: of its content in the current space. */
+    /* path: bytes, relative to the base or beginning with '/'. part: -1, or as in contents. times
+     * in nanoseconds. state: akin_item_state. place: of its content in the current space. */
     "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL,"
     " part INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
     " sidecars INTEGER NOT NULL, state INTEGER NOT NULL, content INTEGER NOT NULL, place INTEGER,"

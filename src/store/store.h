@@ -7,8 +7,8 @@
  *     writer.lock             who writes: pid, host, start time
  *
  * An *item* is a path (and, of a video, the time of a frame). A *content* is the bytes of a file,
- * named by their SHA-256; it has one vector, whatever number of items has it. A row counts only when
- * its vector is durable: write, fdatasync, then commit. Paths are bytes and absolute in this
+ * named by their SHA-256; it has one vector, whatever number of items has it. A row counts only
+ * when its vector is durable: write, fdatasync, then commit. Paths are bytes and absolute in this
  * interface; those under the collection's base are stored relative to it.
  *
  * Any number of readers and one writer, in any processes. A handle is for one thread at a time.
@@ -109,9 +109,9 @@ typedef struct akin_item {
 /* Every call marked (writer) needs a store opened for writing and takes effect with the next
  * akin_store_commit; until then only this handle sees it. */
 
-/* All items at `folder` (the path itself, or anything below), ordered by path, then part; "/" or NULL:
- * all. facts are not read (they are empty). each returns AKIN_OK to go on. What item points to lasts
- * for that call. */
+/* All items at `folder` (the path itself, or anything below), ordered by path, then part; "/" or
+ * NULL: all. facts are not read (they are empty). each returns AKIN_OK to go on. What item points
+ * to lasts for that call. */
 typedef akin_status (*akin_item_visitor)(void *context, const akin_item *item, akin_error *err);
 akin_status akin_store_visit(akin_store *store, const char *folder, akin_item_visitor each,
                              void *context, akin_error *err);
@@ -121,8 +121,8 @@ akin_status akin_store_visit(akin_store *store, const char *folder, akin_item_vi
 akin_status akin_store_item(akin_store *store, const char *path, int64_t part, akin_item *item,
                             akin_error *err);
 
-/* Items that stand for a place and are live, by ascending id, in the snapshot that is open; of those
- * only what `filter` takes (NULL: all). */
+/* Items that stand for a place and are live, by ascending id, in the snapshot that is open; of
+ * those only what `filter` takes (NULL: all). */
 typedef struct akin_filter akin_filter;
 akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_filter *filter,
                                 akin_item_visitor each, void *context, akin_error *err);
@@ -133,23 +133,24 @@ akin_status akin_store_put(akin_store *store, const char *path, int64_t part,
                            const akin_stamp *stamp, int64_t content, const akin_item_facts *facts,
                            int64_t *id, akin_error *err);
 
-/* The same for all parts of a path at once. (writer) */
+/* The same for all parts of a path at once. A path without an item is AKIN_E_NOT_FOUND without a
+ * message. (writer) */
 akin_status akin_store_set_state(akin_store *store, const char *path, akin_item_state state,
                                  akin_error *err);
 akin_status akin_store_set_stamp(akin_store *store, const char *path, const akin_stamp *stamp,
                                  akin_error *err);
-/* All parts move; what was at `to` is dropped; they are live then. */
+/* All parts move; what was at `to` is dropped; they are live then. Nothing at `from`: as above. */
 akin_status akin_store_move(akin_store *store, const char *from, const char *to,
                             const akin_stamp *stamp, akin_error *err);
 /* Drops all parts of a path; those parts alone that are not in keep[0..count) when keep is not
- * NULL. */
+ * NULL. A path without an item is nothing to do. */
 akin_status akin_store_drop(akin_store *store, const char *path, const int64_t *keep, size_t count,
                             akin_error *err);
 
 /* ---- Contents and vectors ------------------------------------------------------------------- */
 
-/* The content of these bytes (and of this part of them, -1: all). AKIN_E_NOT_FOUND without a message
- * when there is none, or one without a vector of the collection's model. */
+/* The content of these bytes (and of this part of them, -1: all). AKIN_E_NOT_FOUND without a
+ * message when there is none, or one without a vector of the collection's model. */
 akin_status akin_store_content(akin_store *store, const uint8_t hash[AKIN_HASH_BYTES], int64_t part,
                                int64_t *content, akin_error *err);
 /* The parts of these bytes that are known, ascending: of a video its frames. *parts is allocated
@@ -158,8 +159,8 @@ akin_status akin_store_parts(akin_store *store, const uint8_t hash[AKIN_HASH_BYT
                              int64_t **parts, size_t *count, akin_error *err);
 
 /* A content and its unit vector [dimensions]. Not finite, or of length 0: AKIN_E_NONFINITE with
- * `path`, nothing is added. A vector that is not of length 1 within 1e-3 is AKIN_E_ARGUMENT.
- * (writer) */
+ * `path`, nothing is added. A vector that is not of length 1 within 1e-3 is AKIN_E_ARGUMENT. A
+ * content that has a vector already is that content, and nothing is added. (writer) */
 akin_status akin_store_add_content(akin_store *store, const uint8_t hash[AKIN_HASH_BYTES],
                                    int64_t part, const float *vector, const char *path,
                                    int64_t *content, akin_error *err);
@@ -171,9 +172,9 @@ akin_status akin_store_paths_of(akin_store *store, int64_t content, akin_item_vi
 /* The stored vector of a content as floats [dimensions]. */
 akin_status akin_store_vector(akin_store *store, int64_t content, float *out, akin_error *err);
 
-/* Makes everything since the last commit durable and visible: writes and syncs vectors, then the rows
- * that name them, in one transaction. After an error nothing of it is: the store can only be closed
- * (any other call gives that error again). */
+/* Makes everything since the last commit durable and visible: writes and syncs vectors, then the
+ * rows that name them, in one transaction. After an error nothing of it is: the store can only be
+ * closed (any other call gives that error again). */
 akin_status akin_store_commit(akin_store *store, akin_error *err);
 
 /* ---- The skip list -------------------------------------------------------------------------- */
@@ -183,15 +184,17 @@ typedef struct akin_skip {
     akin_stamp stamp;
     akin_status code;
     const char *reason;
-    const char *settings; /* of akin and its command line when it failed: others are worth a new try */
+    const char *settings; /* of akin and its command line when it failed: others are worth another
+                             try */
     int64_t time;         /* seconds since 1970 */
 } akin_skip;
 typedef akin_status (*akin_skip_visitor)(void *context, const akin_skip *skip, akin_error *err);
 
 akin_status akin_store_visit_skips(akin_store *store, const char *folder, akin_skip_visitor each,
                                    void *context, akin_error *err);
-akin_status akin_store_skip(akin_store *store, const akin_skip *skip, akin_error *err); /* (writer) */
-akin_status akin_store_unskip(akin_store *store, const char *path, akin_error *err);    /* (writer) */
+/* Both (writer). Of a path that is not on the list unskip does nothing. */
+akin_status akin_store_skip(akin_store *store, const akin_skip *skip, akin_error *err);
+akin_status akin_store_unskip(akin_store *store, const char *path, akin_error *err);
 
 /* ---- Where folders lie ---------------------------------------------------------------------- */
 
@@ -208,7 +211,10 @@ akin_status akin_store_visit_devices(akin_store *store, const char *folder,
 /* ---- Search --------------------------------------------------------------------------------- */
 
 /* Between begin and end the store does not change under this handle, whatever a writer does. begin
- * costs microseconds when nothing was committed since the last one. */
+ * costs microseconds when nothing was committed since the last one. AKIN_E_ARGUMENT when a snapshot
+ * is open already or this handle has changes that are not committed; nothing can be changed inside
+ * of one. Snapshots are to be short: a log grows while they last, and on a network file system the
+ * writer waits for their end. */
 akin_status akin_store_begin(akin_store *store, akin_error *err);
 void akin_store_end(akin_store *store);
 
@@ -249,25 +255,26 @@ typedef void (*akin_fault_teller)(void *context, const char *path, const char *m
 akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller tell, void *context,
                               size_t *faults, size_t *repaired, akin_error *err);
 
-/* Writes the vectors that items have into new segments, commits, then removes the old files. Readers
- * go on. missing: drops items that are missing or hidden first. *reclaimed bytes. (writer, nothing
- * uncommitted) */
+/* Writes the vectors that items have into new segments, commits, then removes the old files.
+ * Readers go on. missing: drops items that are missing or hidden first. *reclaimed bytes. (writer,
+ * nothing uncommitted) */
 akin_status akin_store_compact(akin_store *store, bool missing, uint64_t *reclaimed,
                                akin_error *err);
 /* Whether compact is due: more than half of the vectors, and more than 1000, are dead. */
 bool akin_store_wants_compact(akin_store *store);
 
-/* The whole collection, as of one moment while a writer runs, as a new one in `folder`, which must not
- * be there; whole or not at all. Relative paths keep leading to the same files. */
+/* The whole collection, as of one moment while a writer runs, as a new one in `folder`, which must
+ * not be there; whole or not at all. Relative paths keep leading to the same files. */
 akin_status akin_store_copy(akin_store *store, const char *folder, akin_error *err);
 
-/* vectors.npy ([contents that live items have, dimensions], in the stored type), items.jsonl (a line
- * an item: "path" and "path_base64" as in search, "row", "part", "state", "size", "mtime_ns",
+/* vectors.npy ([contents that live items have, dimensions], in the stored type), items.jsonl (a
+ * line an item: "path" and "path_base64" as in search, "row", "part", "state", "size", "mtime_ns",
  * "sha256", "metadata") and collection.json (the model) into a folder that must not be there. */
 akin_status akin_store_export(akin_store *store, const char *folder, akin_error *err);
 /* Adds what akin_store_export wrote, or any npy (float16 or float32, C order) with such lines
  * ("path" and "row" are enough), to an open collection; items that are there already stay as they
- * are. All or nothing: one wrong line or row refuses the whole with its number. (writer; commits) */
+ * are. All or nothing: one wrong line or row refuses the whole with its number. (writer;
+ * commits) */
 akin_status akin_store_import(akin_store *store, const char *folder, size_t *added,
                               akin_error *err);
 /* The model that an export names, to make a collection for it. Allocated strings, one free() of
@@ -277,9 +284,9 @@ akin_status akin_store_import_model(const char *folder, akin_store_model *out, v
 
 /* ---- Another model -------------------------------------------------------------------------- */
 
-/* Begins, or goes on with, vectors of another model beside those there are. Another one that was being
- * built is given up. A model of the same identity and type as the present one is AKIN_E_ARGUMENT.
- * (writer; commits) */
+/* Begins, or goes on with, vectors of another model beside those there are. Another one that was
+ * being built is given up. A model of the same identity and type as the present one is
+ * AKIN_E_ARGUMENT. (writer; commits) */
 akin_status akin_store_rebuild_begin(akin_store *store, const akin_store_model *model,
                                      akin_error *err);
 /* Contents without a vector of the new model, by ascending id from *after on, of which a live item
@@ -300,8 +307,8 @@ akin_status akin_store_rebuild_add(akin_store *store, int64_t content, const flo
 /* How many contents that a live item has are done and to do. */
 akin_status akin_store_rebuild_count(akin_store *store, size_t *done, size_t *total,
                                      akin_error *err);
-/* From now on the collection is the new model's; items whose content has no vector of it are missing
- * until their file is read again. Removes the old segments. (writer; commits) */
+/* From now on the collection is the new model's; items whose content has no vector of it are
+ * missing until their file is read again. Removes the old segments. (writer; commits) */
 akin_status akin_store_rebuild_swap(akin_store *store, akin_error *err);
 
 #endif
