@@ -29,7 +29,9 @@ const cli_option cli_options[] = {
       "JSON lines (default), or one NumPy array, float32 [inputs, dimensions]" },
     { "skip-broken", 0, KIND_FLAG, NULL, VERB_EMBED, AT(skip_broken), 0,
       "with npy: leave out inputs that fail; OUT.txt lists those kept" },
-    { "lenient", 0, KIND_FLAG, NULL, VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS, AT(lenient), 0,
+    { "lenient", 0, KIND_FLAG, NULL,
+      VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH,
+      AT(lenient), 0,
       "take a JPEG that was cut late (half of its rows must be there), with a warning; in the JSON "
       "of embed and classify, \"damaged\":true" },
     { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0,
@@ -45,7 +47,8 @@ const cli_option cli_options[] = {
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
       "write to this file, whole or not at all" },
-    { "what", 0, KIND_CHOICE, "image|text|preprocess", VERB_BENCH, AT(what), 0, "what to measure" },
+    { "what", 0, KIND_CHOICE, "image|text|preprocess|search", VERB_BENCH, AT(what), 0,
+      "what to measure" },
     { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch),
       CLI_BATCH_MAX, "inputs computed together (default 16; bench: 1)" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
@@ -54,23 +57,101 @@ const cli_option cli_options[] = {
       "measure N times (default: for --seconds, at least 3 times)" },
     { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0,
       "measure for S seconds (default 3)" },
+    { "rows", 0, KIND_COUNT, "N", VERB_BENCH, AT(rows), 1000000000,
+      "search over N made-up vectors (default 1000000)" },
+    { "dimensions", 0, KIND_COUNT, "N", VERB_BENCH, AT(dimensions), 65536,
+      "of each of them (default 512)" },
 
-    { "model", 0, KIND_VALUE, "M", VERB_WORKING, AT(model), 0,
+    { "db", 0, KIND_VALUE, "DIR", VERB_COLLECTION | VERB_BENCH, AT(db), 0,
+      "where collections are (default: AKIN_DB, else .akin/ here or in a folder above, else akin/ "
+      "in "
+      "XDG_DATA_HOME or ~/.local/share)" },
+    { "collection", 0, KIND_VALUE, "NAME", VERB_COLLECTION | VERB_BENCH, AT(collection), 0,
+      "which of them (default: images)" },
+    { "here", 0, KIND_FLAG, NULL, VERB_INDEX, AT(here), 0,
+      "keep the index in .akin/ in this folder: pictures below it and the index can move "
+      "together" },
+    { "workers", 0, KIND_COUNT, "N", VERB_INDEX | VERB_REINDEX, AT(workers), 1024,
+      "pictures read, decoded and embedded at once, each on its own core (default: --threads)" },
+    { "exclude", 0, KIND_LIST, "GLOB", VERB_INDEX, AT(exclude), 0,
+      "leave out what matches, as a line of .akinignore does; may be given many times" },
+    { "include-hidden", 0, KIND_FLAG, NULL, VERB_INDEX, AT(include_hidden), 0,
+      "take names that begin with a dot" },
+    { "files-from", 0, KIND_VALUE, "FILE", VERB_INDEX, AT(files_from), 0,
+      "more paths, one a line (with -0: ended by NUL); -: from standard input" },
+    { "dry-run", 'n', KIND_FLAG, NULL, VERB_INDEX, AT(dry_run), 0,
+      "say what would be done; change nothing" },
+    { "prune", 0, KIND_FLAG, NULL, VERB_INDEX | VERB_REINDEX, AT(prune), 0,
+      "what is gone is gone, even all of it: mark those pictures missing" },
+    { "watch", 0, KIND_FLAG, NULL, VERB_INDEX, AT(watch), 0,
+      "go on, and index again whenever something changes" },
+    { "nice", 0, KIND_FLAG, NULL, VERB_INDEX | VERB_REINDEX, AT(nice), 0,
+      "leave processor and disk to everyone else" },
+    { "frames", 0, KIND_SECONDS, "S", VERB_INDEX, AT(frames), 0,
+      "of a video, index a frame every S seconds (default 10)" },
+    { "no-videos", 0, KIND_FLAG, NULL, VERB_INDEX, AT(no_videos), 0, "leave videos alone" },
+    { "stored", 0, KIND_CHOICE, "f16|f32", VERB_INDEX | VERB_REINDEX | VERB_BENCH, AT(stored), 0,
+      "how a new collection keeps vectors: f16 (default), half the bytes; f32" },
+    { "wait", 0, KIND_SECONDS, "S", VERB_INDEX | VERB_REINDEX | VERB_COMPACT | VERB_VERIFY,
+      AT(wait), 0, "wait this long for another process that is writing (default: do not)" },
+
+    { "top", 'k', KIND_COUNT, "N", VERB_SEARCH | VERB_BENCH, AT(k), 1000000,
+      "print the N best (default 10)" },
+    { "offset", 0, KIND_OFFSET, "N", VERB_SEARCH, AT(offset), 1000000000,
+      "behind the first N: the next page" },
+    { "image", 0, KIND_VALUE, "FILE", VERB_SEARCH, AT(image), 0, "search by a picture" },
+    { "weight", 0, KIND_NUMBER, "W", VERB_SEARCH, AT(weight), 0,
+      "of a picture beside a text, 0 to 1 (default 0.5)" },
+    { "not", 0, KIND_VALUE, "TEXT", VERB_SEARCH, AT(not_text), 0, "away from this" },
+    { "with-self", 0, KIND_FLAG, NULL, VERB_SEARCH, AT(with_self), 0,
+      "keep the query picture among its own results" },
+    { "exclude-self", 0, KIND_FLAG, NULL, VERB_SEARCH, AT(exclude_self), 0,
+      "leave it out, which is the default" },
+    { "after", 0, KIND_VALUE, "DATE", VERB_SEARCH, AT(after), 0,
+      "taken then or later: 2023, 2023-06, 2023-06-15, 2023-06-15T14:03" },
+    { "before", 0, KIND_VALUE, "DATE", VERB_SEARCH, AT(before), 0, "taken before that began" },
+    { "in", 0, KIND_LIST, "FOLDER", VERB_SEARCH, AT(in), 0,
+      "below this folder; may be given many times" },
+    { "ext", 0, KIND_LIST, "EXT", VERB_SEARCH, AT(ext), 0,
+      "with this ending: jpg; may be given many times, or as jpg,png" },
+    { "where", 0, KIND_VALUE, "EXPR", VERB_SEARCH, AT(where), 0,
+      "what must hold of the metadata: \"width >= 1000 and camera contains 'canon'\" "
+      "(docs/search.md)" },
+    { "min-score", 0, KIND_NUMBER, "S", VERB_SEARCH, AT(min_score), 0,
+      "only hits with at least this score" },
+    { "min-z", 0, KIND_NUMBER, "Z", VERB_SEARCH, AT(min_z), 0,
+      "only hits at least Z deviations above the collection's mean for this query" },
+    { "relative", 0, KIND_NUMBER, "R", VERB_SEARCH, AT(relative), 0,
+      "only hits with at least this share of the best score: 0.9" },
+    { "paths", 'l', KIND_FLAG, NULL, VERB_SEARCH, AT(paths), 0, "print paths only" },
+    { "null", '0', KIND_FLAG, NULL, VERB_SEARCH | VERB_INDEX, AT(null), 0,
+      "paths end with NUL, for xargs -0" },
+    { "jsonl", 0, KIND_FLAG, NULL, VERB_SEARCH, AT(jsonl), 0, "print a JSON object a line" },
+    { "html", 0, KIND_VALUE, "FILE", VERB_SEARCH, AT(html), 0,
+      "write a page with thumbnails, which needs no network" },
+    { "skipped", 0, KIND_FLAG, NULL, VERB_INFO, AT(skipped), 0,
+      "list the files that could not be indexed, and why" },
+    { "repair", 0, KIND_FLAG, NULL, VERB_VERIFY, AT(repair), 0, "make again what can be derived" },
+    { "missing", 0, KIND_FLAG, NULL, VERB_COMPACT, AT(missing), 0,
+      "first drop pictures that are marked missing, or left out by a rule" },
+
+    { "model", 0, KIND_VALUE, "M", VERB_MODEL_USING, AT(model), 0,
       "a folder with a checkpoint, the name of one in the hub's cache (ViT-B/32, "
-      "organisation/name), or a weights file alone (default: AKIN_MODEL)" },
-    { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_WORKING, AT(precision), 0,
+      "organisation/name), or a weights file alone (default: AKIN_MODEL; a collection keeps the "
+      "model it was made with)" },
+    { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
       "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
-    { "threads", 0, KIND_COUNT, "N", VERB_WORKING, AT(threads), 1024,
+    { "threads", 0, KIND_COUNT, "N", VERB_MODEL_USING, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
-    { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_WORKING, AT(form), 0,
+    { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_MODEL_USING, AT(form), 0,
       "the form of the checkpoint (default: found out)" },
-    { "activation", 0, KIND_CHOICE, "quick_gelu|gelu", VERB_WORKING, AT(activation), 0,
+    { "activation", 0, KIND_CHOICE, "quick_gelu|gelu", VERB_MODEL_USING, AT(activation), 0,
       "the activation of a weights file alone, which does not say: quick_gelu for OpenAI's own, "
       "gelu for most of open_clip's" },
-    { "max-file", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_file), 0,
+    { "max-file", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING, AT(max_file), 0,
       "refuse larger pictures, in bytes of file (default 256M)" },
-    { "max-memory", 0, KIND_SIZE, "SIZE", VERB_WORKING, AT(max_memory), 0,
+    { "max-memory", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING, AT(max_memory), 0,
       "refuse pictures that need more memory to read (default 2G)" },
     { "json", 0, KIND_FLAG, NULL, VERB_WORKING, AT(json), 0,
       "print JSON, errors included; embed and tokenize always print JSON lines" },
@@ -84,6 +165,68 @@ const cli_option cli_options[] = {
 const size_t cli_option_count = sizeof cli_options / sizeof *cli_options;
 
 const cli_verb cli_verbs[] = {
+    { "index", VERB_INDEX, "PATH... [--model M] [--here]",
+      "index folders of pictures for searching",
+      "Reads every picture below each PATH and keeps its vector, for good. A second run reads only "
+      "what is new or changed; moved and copied files are recognised by their content. A file that "
+      "cannot be read is named with its reason, kept in a list (akin info --skipped) and not tried "
+      "again until it changes: exit 3.\n"
+      "\n"
+      "A picture whose file is gone is no longer found, but its vector is kept: a file that "
+      "comes back costs nothing. If a PATH is missing, empty, unreadable or on another device than "
+      "before, or more than half of its pictures (and more than 20) are gone, a drive is probably "
+      "away: none of them is touched, and the exit is 1. --prune says that they are really gone.\n"
+      "\n"
+      "Left out: names that begin with a dot, @eaDir, #recycle, .thumbnails, node_modules and "
+      "their "
+      "like, folders with a file .nomedia, and what .akinignore and --exclude say; a raw "
+      "photograph "
+      "beside a JPEG or HEIC of its name. Captions are taken from photo.txt, photo.json and XMP. "
+      "Of "
+      "videos, frames. Ctrl-C keeps what is done; the next run goes on there.",
+      "akin index --model ViT-B-32/laion2b_s34b_b79k ~/Pictures\n"
+      "akin index --here .\n"
+      "akin index --watch --nice ~/Pictures\n",
+      cli_index },
+    { "search", VERB_SEARCH, "[TEXT...] [--image FILE]", "find pictures by a sentence or a picture",
+      "Several words are one query. Each hit has a score, the cosine of query and picture, of "
+      "which "
+      "0.2 to 0.35 is normal between a text and a picture; and z, how many deviations that is "
+      "above "
+      "the mean of the whole collection for this query. When the best z is what chance alone would "
+      "reach, one line says that there is no clear match. The model is the collection's own.",
+      "akin search a red car\n"
+      "akin search --image cat.jpg --after 2023-06 --in ~/Pictures/home\n"
+      "akin search -l -0 beach --not people --min-z 3 | xargs -0 feh\n"
+      "akin search dog --where \"camera contains 'canon' and width >= 4000\" --html dogs.html\n",
+      cli_search },
+    { "info", VERB_INFO, "[--skipped]", "describe a collection",
+      "Model, counts, sizes, how much compact would give back; with --skipped the files that could "
+      "not be indexed, with reason and time.",
+      "akin info --json\n", cli_info },
+    { "verify", VERB_VERIFY, "[--repair]", "check a collection end to end",
+      "Reads everything: the database's own check, every vector against its checksum, every count "
+      "against the items. Exit 1 when something is wrong. --repair makes again what can be "
+      "derived; "
+      "pictures whose vector is lost are embedded again by the next index.",
+      "akin verify --repair\n", cli_verify },
+    { "compact", VERB_COMPACT, "[--missing]", "give back the space of replaced vectors",
+      "Index does it by itself when more than half of the vectors are of no use. Pictures marked "
+      "missing stay, unless --missing.",
+      "akin compact --missing\n", cli_compact },
+    { "reindex", VERB_REINDEX, "--model NEW", "give a collection another model",
+      "Embeds every picture again beside the old vectors, which answer until all are done. Stopped "
+      "or killed, the same command goes on where it was.",
+      "akin reindex --model ViT-L-14/datacomp_xl_s13b_b90k\n", cli_reindex },
+    { "copy", VERB_COPY, "DIR", "copy a collection while it may be written to",
+      "The collection as it is at one moment, as a new one in DIR, which is then a --db.",
+      "akin copy /mnt/backup/akin\n", cli_copy },
+    { "export", VERB_EXPORT, "FOLDER", "write a collection as NumPy and JSON",
+      "vectors.npy, items.jsonl and collection.json in a new folder.",
+      "akin export photos-export\n", cli_export },
+    { "import", VERB_IMPORT, "FOLDER", "add what export wrote",
+      "Into a collection that is there, of the same model, or a new one. All or nothing.",
+      "akin import photos-export\n", cli_import },
     { "embed", VERB_EMBED, "[--text TEXT]... [FILE...] [-o OUT]",
       "turn texts and pictures into vectors",
       "Prints one JSON object a line, "
@@ -113,14 +256,20 @@ const cli_verb cli_verbs[] = {
       "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF "
       "orientation says, resized, cropped and normalised as the checkpoint asks.",
       "akin preprocess photo.jpg -o photo.npy\n", cli_preprocess },
-    { "bench", VERB_BENCH, "--what image|text|preprocess [FILE...]",
+    { "bench", VERB_BENCH, "--what image|text|preprocess|search [FILE...]",
       "measure the time an item takes",
       "image measures the picture tower on made-up pixels, text the tokenizer and text tower, "
       "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else "
       "of a made-up PNG of 1024x768). One run comes before the measured ones. seconds_per_item is "
-      "the median of the repeats.",
+      "the median of the repeats.\n"
+      "\n"
+      "search measures the exact search for one query's vector: every score, their mean and "
+      "deviation, the --top best. It runs over made-up vectors in memory and needs no model; or, "
+      "with --db or --collection, over that collection, and then the whole way from --text to the "
+      "hits' paths and metadata is measured.",
       "akin bench --what image --batch 16 --json\n"
-      "akin bench --what text --tokens 77 --threads 1\n",
+      "akin bench --what text --tokens 77 --threads 1\n"
+      "akin bench --what search --rows 1000000 --stored f32\n",
       cli_bench },
     { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
       "Finds M, checks every tensor's name and shape, and prints what it found. M is one of:\n"
@@ -153,6 +302,9 @@ const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit
 
 const cli_topic cli_environment[] = {
     { "AKIN_MODEL", "the model when --model is not given" },
+    { "AKIN_DB", "where collections are when --db is not given" },
+    { "AKIN_HOME",
+      "what akin remembers to be faster (default: akin in XDG_CACHE_HOME or ~/.cache)" },
     { "AKIN_THREADS", "the threads when --threads is not given" },
     { "AKIN_CPU", "the instruction set to use instead of the best that the processor has: scalar, "
                   "avx2, avx512" },
@@ -328,6 +480,28 @@ static akin_status parse_seconds(const char *name, const char *text, double *out
     return AKIN_OK;
 }
 
+static akin_status parse_number(const char *name, const char *text, double *out, akin_error *err)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (strspn(text, "0123456789.-+eE") != strlen(text) || end == text || *end != '\0' ||
+        !isfinite(value))
+        return wrong_usage(err, "%s must be a number, not '%s'", name, text);
+    *out = value;
+    return AKIN_OK;
+}
+
+static akin_status parse_offset(const char *name, const char *text, size_t max, size_t *out,
+                                akin_error *err)
+{
+    const char *p = text;
+    size_t value;
+    if (!digits(&p, &value) || *p != '\0' || value > max)
+        return wrong_usage(err, "%s must be a number from 0 to %zu, not '%s'", name, max, text);
+    *out = value;
+    return AKIN_OK;
+}
+
 static bool is_choice(const char *choices, const char *text)
 {
     size_t n = strlen(text);
@@ -363,6 +537,8 @@ static akin_status set_option(cli_args *args, const cli_option *o, const char *v
     case KIND_COUNT: return parse_count(name, value, o->max, field, err);
     case KIND_SIZE: return parse_size(name, value, field, err);
     case KIND_SECONDS: return parse_seconds(name, value, field, err);
+    case KIND_NUMBER: return parse_number(name, value, field, err);
+    case KIND_OFFSET: return parse_offset(name, value, o->max, field, err);
     }
     return AKIN_OK;
 }
@@ -413,9 +589,14 @@ static bool allocate_list(cli_list *list, int argc)
 akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    *args = (cli_args){ 0 };
-    if (!allocate_list(&args->files, argc) || !allocate_list(&args->text, argc) ||
-        !allocate_list(&args->templates_given, argc))
+    *args = (cli_args){ .weight = NAN, .min_score = NAN, .min_z = NAN, .relative = NAN };
+    bool room = allocate_list(&args->files, argc);
+    for (size_t i = 0; i < cli_option_count; i++) {
+        cli_list *list = (cli_list *)(void *)((char *)args + cli_options[i].offset);
+        if (cli_options[i].kind == KIND_LIST && list->items == NULL)
+            room &= allocate_list(list, argc);
+    }
+    if (!room)
         return akin_fail_nomem(err, "command line", 0);
     args->verb = cli_verb_named(argv[1]);
     if (args->verb == NULL) {
@@ -442,6 +623,7 @@ akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *er
     const char *threads = getenv("AKIN_THREADS"), *model = getenv("AKIN_MODEL");
     if (args->threads == 0 && threads != NULL && threads[0] != '\0')
         status = parse_count("AKIN_THREADS", threads, 1024, &args->threads, err);
+    args->model_given = args->model != NULL;
     if (args->model == NULL && model != NULL && model[0] != '\0')
         args->model = model;
     return status;
@@ -450,7 +632,12 @@ akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *er
 void cli_args_clear(cli_args *args)
 {
     free(args->files.items);
-    free(args->text.items);
-    free(args->templates_given.items);
+    for (size_t i = 0; i < cli_option_count; i++) {
+        cli_list *list = (cli_list *)(void *)((char *)args + cli_options[i].offset);
+        if (cli_options[i].kind == KIND_LIST) {
+            free(list->items);
+            list->items = NULL;
+        }
+    }
     *args = (cli_args){ 0 };
 }

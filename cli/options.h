@@ -40,6 +40,21 @@ typedef struct cli_args {
     double seconds;
     const char *what;
 
+    bool model_given; /* on the command line, not by AKIN_MODEL */
+    const char *db, *collection;
+    bool here, include_hidden, prune, dry_run, watch, nice, no_videos;
+    cli_list exclude;
+    const char *files_from, *stored;
+    size_t workers;
+    double frames, wait;
+
+    const char *image, *not_text, *after, *before, *where, *html;
+    cli_list in, ext;
+    size_t k, offset, rows, dimensions;
+    double weight, min_score, min_z, relative; /* NaN: not given */
+    bool with_self, exclude_self, paths, null, jsonl;
+    bool skipped, repair, missing;
+
     const char *completion; /* the hidden options of `help` */
     bool man;
 } cli_args;
@@ -51,7 +66,9 @@ typedef enum cli_kind {
     KIND_LIST,    /* cli_list, any text; repeatable */
     KIND_COUNT,   /* size_t, 1 to max */
     KIND_SIZE,    /* size_t in bytes: 4096, 512M, 2G */
-    KIND_SECONDS  /* double, above 0 */
+    KIND_SECONDS, /* double, above 0 */
+    KIND_NUMBER,  /* double, any; NaN when not given */
+    KIND_OFFSET   /* size_t, 0 to max */
 } cli_kind;
 
 /* Which verbs take an option. */
@@ -63,8 +80,20 @@ enum {
     VERB_BENCH = 16,
     VERB_MODEL = 32,
     VERB_HELP = 64,
-    VERB_WORKING = VERB_EMBED | VERB_CLASSIFY | VERB_TOKENIZE | VERB_PREPROCESS | VERB_BENCH |
-        VERB_MODEL
+    VERB_INDEX = 128,
+    VERB_SEARCH = 256,
+    VERB_INFO = 512,
+    VERB_VERIFY = 1024,
+    VERB_COMPACT = 2048,
+    VERB_REINDEX = 4096,
+    VERB_COPY = 8192,
+    VERB_EXPORT = 16384,
+    VERB_IMPORT = 32768,
+    VERB_COLLECTION = VERB_INDEX | VERB_SEARCH | VERB_INFO | VERB_VERIFY | VERB_COMPACT |
+        VERB_REINDEX | VERB_COPY | VERB_EXPORT | VERB_IMPORT,
+    VERB_MODEL_USING = VERB_EMBED | VERB_CLASSIFY | VERB_TOKENIZE | VERB_PREPROCESS | VERB_BENCH |
+        VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX,
+    VERB_WORKING = VERB_MODEL_USING | VERB_COLLECTION
 };
 
 typedef struct cli_option {

@@ -6,16 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arith.h"
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/utf8.h"
-
-/* Control characters (C0, DEL, C1), line and paragraph separators, and the marks, embeddings,
- * overrides and isolates of the bidirectional algorithm. */
-static bool must_escape(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
 
 /* The next character of bytes[0..size), size >= 1, as it is shown; returns the bytes it took. */
 static size_t escape_next(char shown[16], const char *bytes, size_t size)
@@ -28,7 +22,7 @@ static size_t escape_next(char shown[16], const char *bytes, size_t size)
     }
     if (c == '\n' || c == '\t' || c == '\r')
         snprintf(shown, 16, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
-    else if (must_escape(c))
+    else if (akin_utf8_unseen(c))
         snprintf(shown, 16, c < 0x80 ? "\\x%02x" : "\\u{%x}", (unsigned)c);
     else
         snprintf(shown, 16, "%.*s", (int)n, bytes);
@@ -72,7 +66,7 @@ void out_json_text(FILE *out, const char *bytes, size_t size)
             n = 1;
         } else if (c == '"' || c == '\\') {
             fprintf(out, "\\%c", (char)c);
-        } else if (must_escape(c)) {
+        } else if (akin_utf8_unseen(c)) {
             /* More than JSON asks for: keeps a terminal safe and changes nothing for a parser. */
             fprintf(out, "\\u%04x", (unsigned)c);
         } else {
@@ -83,18 +77,12 @@ void out_json_text(FILE *out, const char *bytes, size_t size)
     putc('"', out);
 }
 
-static void base64(FILE *out, const unsigned char *bytes, size_t size)
+static void base64(FILE *out, const char *bytes, size_t size)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        unsigned v = (unsigned)bytes[i] << 16;
-        v |= left > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
-        v |= left > 2 ? bytes[i + 2] : 0;
-        putc(digits[v >> 18], out);
-        putc(digits[v >> 12 & 63], out);
-        putc(left > 1 ? digits[v >> 6 & 63] : '=', out);
-        putc(left > 2 ? digits[v & 63] : '=', out);
+    char text[1024]; /* of 768 bytes */
+    for (size_t i = 0; i < size; i += sizeof text / 4 * 3) {
+        size_t n = akin_min(size - i, sizeof text / 4 * 3);
+        fwrite(text, 1, akin_base64(bytes + i, n, text), out);
     }
 }
 
@@ -104,7 +92,7 @@ void out_json_name(FILE *out, const char *key, const char *bytes, size_t size)
     out_json_text(out, bytes, size);
     if (!akin_utf8_valid(bytes, size, NULL)) {
         fprintf(out, ",\"%s_base64\":\"", key);
-        base64(out, (const unsigned char *)bytes, size);
+        base64(out, bytes, size);
         putc('"', out);
     }
 }

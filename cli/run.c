@@ -103,6 +103,11 @@ void cli_warn(const cli_args *args, const char *format, ...)
     warn_about(args, "", message);
 }
 
+void cli_warn_of(const cli_args *args, const akin_error *what)
+{
+    warn_about(args, what->path, what->message);
+}
+
 bool cli_damaged(const cli_args *args, const akin_error *picture)
 {
     if (picture->code != AKIN_OK || picture->message[0] == '\0')
@@ -155,6 +160,15 @@ void cli_progress(const cli_args *args, size_t done, size_t total)
     progress_shown = true;
 }
 
+void cli_progress_text(const cli_args *args, const char *text)
+{
+    if (args->quiet || args->json || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r%s\033[K", text);
+    fflush(stderr);
+    progress_shown = true;
+}
+
 void cli_progress_end(void)
 {
     if (progress_shown)
@@ -186,9 +200,15 @@ static void on_library_warning(void *context, const char *message)
 
 int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
 {
+    return cli_engine_open_as(engine, args, args->model, args->form, args->activation, parts);
+}
+
+int cli_engine_open_as(cli_engine *engine, const cli_args *args, const char *model,
+                       const char *form, const char *activation, unsigned parts)
+{
     akin_error err = { 0 };
     *engine = (cli_engine){ .info = AKIN_MODEL_INFO_INIT };
-    if (args->model == NULL)
+    if (model == NULL)
         return cli_usage_error(args,
                                "no model: give --model M or set AKIN_MODEL; M is a folder with a "
                                "checkpoint (config.json, model.safetensors, the tokenizer and "
@@ -198,8 +218,8 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
 
     akin_model_options model_options = AKIN_MODEL_OPTIONS_INIT;
     model_options.parts = parts;
-    model_options.form = args->form;
-    model_options.activation = args->activation;
+    model_options.form = form;
+    model_options.activation = activation;
     model_options.threads = engine->threads;
     if (args->precision != NULL && strcmp(args->precision, "f32") == 0)
         model_options.precision = AKIN_PRECISION_F32;
@@ -215,7 +235,7 @@ int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts)
         session_options.warn = on_library_warning;
     session_options.warn_context = (void *)(uintptr_t)args; /* on_library_warning only reads it */
 
-    if (akin_model_open(&engine->model, args->model, &model_options, &err) != AKIN_OK ||
+    if (akin_model_open(&engine->model, model, &model_options, &err) != AKIN_OK ||
         akin_model_describe(engine->model, &engine->info, &err) != AKIN_OK ||
         akin_session_new(&engine->session, engine->model, &session_options, &err) != AKIN_OK)
         return cli_report(args, &err);

@@ -21,6 +21,9 @@ int cli_usage_error(const cli_args *args, const char *format, ...)
 /* "akin: warning: ...", or with --json {"warning":{"message":...}}. */
 void cli_warn(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same about a file. */
+void cli_warn_of(const cli_args *args, const akin_error *what);
+
 /* Whether a picture that was embedded is damaged (--lenient); then it is told with a warning that
  * names it, in JSON with a "path". */
 bool cli_damaged(const cli_args *args, const akin_error *picture);
@@ -36,6 +39,7 @@ int cli_signal(void);
 /* A counter on standard error, for a person: nothing unless that is a terminal, standard output is
  * not in its way, and neither --quiet nor --json was given. */
 void cli_progress(const cli_args *args, size_t done, size_t total);
+void cli_progress_text(const cli_args *args, const char *text); /* a line of one's own */
 void cli_progress_end(void);
 
 /* Ends a verb that went through `total` inputs, of which `failed` were named and skipped: says so
@@ -52,6 +56,10 @@ typedef struct cli_engine {
 
 /* Returns CLI_DONE, or the exit status of an error it has told. Close it in both cases. */
 int cli_engine_open(cli_engine *engine, const cli_args *args, unsigned parts);
+/* The same for another model than the command line's; form and activation as in
+ * akin_model_options. */
+int cli_engine_open_as(cli_engine *engine, const cli_args *args, const char *model,
+                       const char *form, const char *activation, unsigned parts);
 void cli_engine_close(cli_engine *engine);
 
 /* Why a text cannot be read, or AKIN_OK: one call of the library takes many texts and fails for

@@ -9,11 +9,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/thread.h"
+#include "collection.h"
 #include "output.h"
 #include "run.h"
 #include "verbs.h"
 
 enum { REPEATS_LEAST = 3, REPEATS_MOST = 1000000 };
+enum { ROWS_DEFAULT = 1000000, DIMENSIONS_DEFAULT = 512, TOP_DEFAULT = 10 };
 #define SECONDS_DEFAULT 3.0
 #define FILE_DEFAULT_MAX ((size_t)256 << 20)
 
@@ -29,6 +32,12 @@ typedef struct bench_run {
     const char **texts;           /* text: [batch] */
     akin_buffer *files;           /* preprocess: [file_count] */
     size_t file_count;
+    akin_search_trial *trial;     /* search over made-up vectors; */
+    akin_collection *collection;  /* or over a collection, */
+    double seconds_open;          /* which took this long to open */
+    size_t top, rows;
+    int dimensions;
+    akin_stored stored;
     double *seconds;              /* [repeats] of a whole batch */
     size_t repeats;
 } bench_run;
@@ -173,7 +182,7 @@ static akin_status prepare_texts(bench_run *r, akin_error *err)
     };
     akin_status status = AKIN_OK;
     const char *const *from = r->args->text.count != 0 ? r->args->text.items : standard;
-    size_t from_count = r->args->text.count != 0 ? r->args->text.count : 1;
+    size_t from_count = akin_max(r->args->text.count, 1);
     if (r->args->tokens != 0)
         AKIN_TRY(text_of_tokens(r, r->args->tokens, err));
     r->texts = calloc(r->batch, sizeof *r->texts);
@@ -205,9 +214,23 @@ out:
     return status;
 }
 
+static akin_status prepare_trial(bench_run *r, akin_error *err)
+{
+    akin_search_trial_options options = AKIN_SEARCH_TRIAL_OPTIONS_INIT;
+    options.rows = r->rows;
+    options.dimensions = r->dimensions;
+    options.stored = r->stored;
+    options.threads = r->engine.threads;
+    return akin_search_trial_new(&r->trial, &options, err);
+}
+
 static akin_status prepare(bench_run *r, akin_error *err)
 {
     akin_status status = AKIN_OK;
+    if (r->collection != NULL)
+        return prepare_texts(r, err);
+    if (strcmp(r->args->what, "search") == 0)
+        return prepare_trial(r, err);
     const akin_model_info *info = &r->engine.info;
     size_t picture = 3 * (size_t)info->image_height * (size_t)info->image_width, count;
     r->out_capacity = r->batch * (size_t)info->dimensions;
@@ -233,8 +256,28 @@ out:
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
 
+static akin_status run_searches(bench_run *r, akin_error *err)
+{
+    akin_status status = AKIN_OK;
+    for (size_t i = 0; i < r->batch && status == AKIN_OK; i++) {
+        if (r->trial != NULL) {
+            status = akin_search_trial_run(r->trial, r->top, NULL, err);
+            continue;
+        }
+        akin_query query = AKIN_QUERY_INIT;
+        akin_hits *hits = NULL;
+        query.text = r->texts[i];
+        query.k = r->top;
+        status = akin_search(r->collection, r->engine.session, &query, &hits, err);
+        akin_hits_free(hits);
+    }
+    return status;
+}
+
 static akin_status run_batch(bench_run *r, akin_error *err)
 {
+    if (r->trial != NULL || r->collection != NULL)
+        return run_searches(r, err);
     if (r->pixels != NULL)
         return akin_embed_pixels(r->engine.session, r->pixels, r->batch, 0, r->out, r->out_capacity,
                                  err);
@@ -289,6 +332,22 @@ out:
     return status;
 }
 
+static const char *stored_name(const bench_run *r)
+{
+    return r->stored == AKIN_STORED_F32 ? "f32" : "f16";
+}
+
+static void print_searched(const bench_run *r, FILE *out)
+{
+    const size_t each = r->stored == AKIN_STORED_F32 ? 4 : 2;
+    fprintf(out, ",\"rows\":%zu,\"dimensions\":%d,\"stored\":\"%s\",\"bytes\":%zu,\"top\":%zu",
+            r->rows, r->dimensions, stored_name(r), r->rows * (size_t)r->dimensions * each, r->top);
+    if (r->collection != NULL) {
+        fputs(",\"seconds_open\":", out);
+        out_json_double(out, r->seconds_open);
+    }
+}
+
 static akin_status print_result(const bench_run *r, akin_error *err)
 {
     akin_status status = AKIN_OK;
@@ -312,6 +371,8 @@ static akin_status print_result(const bench_run *r, akin_error *err)
         out_json_text(out.stream, info->isa, strlen(info->isa));
         fputs(",\"precision\":", out.stream);
         out_json_text(out.stream, info->precision, strlen(info->precision));
+        if (r->rows != 0 || r->collection != NULL)
+            print_searched(r, out.stream);
         fputs("}\n", out.stream);
     } else {
         fprintf(
@@ -321,6 +382,8 @@ static akin_status print_result(const bench_run *r, akin_error *err)
             r->engine.threads == 1 ? "" : "s", info->isa, info->precision);
         if (r->tokens != 0)
             fprintf(out.stream, ", %zu tokens", r->tokens);
+        if (r->rows != 0 || r->collection != NULL)
+            fprintf(out.stream, ", %zu rows of %d %s", r->rows, r->dimensions, stored_name(r));
         putc('\n', out.stream);
     }
     AKIN_TRY(out_commit(&out, err));
@@ -332,15 +395,65 @@ static int check_usage(const cli_args *args)
 {
     if (args->what == NULL)
         return cli_usage_error(
-            args, "say what to measure: --what image, --what text or --what preprocess");
-    bool text = strcmp(args->what, "text") == 0;
-    if (!text && (args->text.count != 0 || args->tokens != 0))
-        return cli_usage_error(args, "--text and --tokens are for --what text");
+            args,
+            "say what to measure: --what image, --what text, --what preprocess or --what search");
+    bool text = strcmp(args->what, "text") == 0, search = strcmp(args->what, "search") == 0;
+    bool collection = args->db != NULL || args->collection != NULL;
+    bool made_up = args->rows != 0 || args->dimensions != 0 || args->stored != NULL;
+    if (!search && (collection || made_up || args->k != 0))
+        return cli_usage_error(args, "--rows, --dimensions, --stored, --top, --db and --collection "
+                                     "are for --what search");
+    if (collection && made_up)
+        return cli_usage_error(args, "--rows, --dimensions and --stored are of made-up vectors: "
+                                     "leave out --db and --collection");
+    if (search && !collection && args->text.count != 0)
+        return cli_usage_error(args, "made-up vectors are searched for made-up queries: --text "
+                                     "goes with --db or --collection");
+    if (!text && args->tokens != 0)
+        return cli_usage_error(args, "--tokens is for --what text");
+    if (!text && !search && args->text.count != 0)
+        return cli_usage_error(args, "--text is for --what text and --what search");
     if (args->text.count != 0 && args->tokens != 0)
         return cli_usage_error(args, "give --text or --tokens, not both");
     if (strcmp(args->what, "preprocess") != 0 && args->files.count != 0)
         return cli_usage_error(args, "files are for --what preprocess");
     return CLI_DONE;
+}
+
+/* Made-up vectors need no model: only what the engine would say of itself. */
+static akin_status made_up_engine(bench_run *r, akin_error *err)
+{
+    const cli_args *args = r->args;
+    r->engine.info = (akin_model_info)AKIN_MODEL_INFO_INIT;
+    r->engine.info.precision = "f32";
+    r->engine.threads = args->threads != 0 ? (int)args->threads : akin_cpu_count();
+    r->rows = args->rows != 0 ? args->rows : ROWS_DEFAULT;
+    r->dimensions = args->dimensions != 0 ? (int)args->dimensions : DIMENSIONS_DEFAULT;
+    r->stored = args->stored != NULL && strcmp(args->stored, "f32") == 0 ? AKIN_STORED_F32
+                                                                         : AKIN_STORED_F16;
+    return akin_isa(&r->engine.info.isa, err);
+}
+
+/* Opens the collection and its model. Returns CLI_DONE, or the status of an error it has told. */
+static int open_collection(bench_run *r)
+{
+    akin_error err = { 0 };
+    akin_collection_info info = AKIN_COLLECTION_INFO_INIT;
+    cli_place place;
+    int exit_status = cli_place_find(&place, r->args, false);
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    double before = now();
+    exit_status = cli_collection_open(&r->collection, &place, r->args, false, false);
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    r->seconds_open = now() - before;
+    if (akin_collection_describe(r->collection, &info, &err) != AKIN_OK)
+        return cli_report(r->args, &err);
+    r->rows = info.vectors;
+    r->dimensions = info.dimensions;
+    r->stored = info.stored;
+    return cli_collection_engine(&r->engine, r->collection, r->args, AKIN_PART_TEXT);
 }
 
 int cli_bench(const cli_args *args)
@@ -349,12 +462,19 @@ int cli_bench(const cli_args *args)
     if (exit_status != CLI_DONE)
         return exit_status;
     akin_error err = { 0 };
-    bench_run r = { .args = args, .batch = args->batch != 0 ? args->batch : 1 };
+    bench_run r = { .args = args,
+                    .batch = args->batch != 0 ? args->batch : 1,
+                    .top = args->k != 0 ? args->k : TOP_DEFAULT };
     unsigned parts = strcmp(args->what, "image") == 0  ? AKIN_PART_IMAGE
                      : strcmp(args->what, "text") == 0 ? AKIN_PART_TEXT
                                                        : AKIN_PART_PREPROCESS;
     akin_status status = AKIN_OK;
-    exit_status = cli_engine_open(&r.engine, args, parts);
+    if (strcmp(args->what, "search") != 0)
+        exit_status = cli_engine_open(&r.engine, args, parts);
+    else if (args->db != NULL || args->collection != NULL)
+        exit_status = open_collection(&r);
+    else
+        AKIN_TRY(made_up_engine(&r, &err));
     if (exit_status != CLI_DONE)
         goto out;
     AKIN_TRY(prepare(&r, &err));
@@ -374,6 +494,8 @@ out:
     free(r.pixels);
     free(r.out);
     free(r.seconds);
+    akin_search_trial_free(r.trial);
+    akin_collection_close(r.collection);
     cli_engine_close(&r.engine);
     return exit_status;
 }

@@ -234,10 +234,10 @@ AKIN_API akin_status akin_classify(const akin_model *model, const float *picture
  * time. */
 typedef struct akin_collection akin_collection;
 
-/* Where collections are: `db`, else the environment's AKIN_DB, else a .akin/ in the working folder or a
- * parent of it, else akin/ in XDG_DATA_HOME or ~/.local/share. The first of those that exists, into
- * out; with `make`, when none does, the one to make, which is the last (here: .akin/ in the working
- * folder, whatever else there is). AKIN_E_NOT_FOUND lists the places tried. */
+/* Where collections are: `db`, else the environment's AKIN_DB, else a .akin/ in the working folder
+ * or a parent of it, else akin/ in XDG_DATA_HOME or ~/.local/share. The first of those that exists,
+ * into out; with `make`, when none does, the one to make, which is the last (here: .akin/ in the
+ * working folder, whatever else there is). AKIN_E_NOT_FOUND lists the places tried. */
 AKIN_API akin_status akin_collections_find(const char *db, bool make, bool here, char *out,
                                            size_t capacity, akin_error *err);
 
@@ -266,7 +266,9 @@ AKIN_API void akin_collection_close(akin_collection *collection);
 typedef struct akin_collection_info {
     size_t size;
     const char *path;         /* its folder */
-    const char *model_name, *model_path, *model_form, *model_identity;
+    const char *model_name, *model_path, *model_identity;
+    const char *model_form;   /* "hf", "open_clip"; of a weights file alone "open_clip:" and its
+                                 activation */
     int dimensions;
     akin_stored stored;
     int format;
@@ -307,7 +309,7 @@ typedef struct akin_index_progress {
 
 typedef struct akin_index_options {
     size_t size;
-    int workers;              /* each decodes and embeds on its own core; 0: as many as processors */
+    int workers;              /* each decodes and embeds on its own core; 0: one a processor */
     size_t max_file_bytes, max_memory_bytes; /* as in akin_session_options */
     bool lenient;
     const char *const *exclude; /* globs, as in .akinignore */
@@ -319,7 +321,7 @@ typedef struct akin_index_options {
     void *context;
     void (*progress)(void *context, const akin_index_progress *progress);
     void (*skipped)(void *context, const akin_error *why); /* a file that could not be indexed */
-    void (*note)(void *context, const akin_error *what);   /* one that was, and something about it */
+    void (*note)(void *context, const akin_error *what);   /* one that was, and what is odd in it */
     bool (*stop)(void *context); /* asked from any thread; true: finish what was begun and commit */
 } akin_index_options;
 #define AKIN_INDEX_OPTIONS_INIT \
@@ -344,21 +346,23 @@ typedef struct akin_index_report {
     { sizeof(akin_index_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Makes the collection say what is at `paths` (folders, with everything below them, and files).
- * Unchanged files are not read again. An item whose file is gone is marked missing, its vector is kept
- * - unless the folder is missing, empty, unreadable or on another device, or more than half of its
- * items (and more than 20) would go: then nothing goes, everything else is done, and the call fails
- * with the reason (options->prune: they go). AKIN_E_STOPPED when stop() said so. The model must be the
- * collection's (AKIN_E_ARGUMENT otherwise); it needs AKIN_PART_IMAGE. *report, which may be NULL, is
- * right in all cases. */
+ * Unchanged files are not read again. An item whose file is gone is marked missing, its vector is
+ * kept - unless the folder is missing, empty, unreadable or on another device, or more than half of
+ * its items (and more than 20) would go: then nothing goes, everything else is done, and the call
+ * fails with the reason (options->prune: they go). AKIN_E_STOPPED when stop() said so. The model
+ * must be the collection's (AKIN_E_ARGUMENT otherwise), with AKIN_PART_PREPROCESS at least: its
+ * picture tower is then loaded when there is a first picture to embed. A dry run needs no model, and
+ * a collection only if there is one: both may be NULL. *report, which may be NULL, is right in all
+ * cases. */
 AKIN_API akin_status akin_index(akin_collection *collection, const akin_model *model,
                                 const char *const *paths, size_t count,
                                 const akin_index_options *options, akin_index_report *report,
                                 akin_error *err);
 
-/* Follows folders for ever: akin_index once, then again whenever something changes there, each pass with
- * the writer's lock taken anew (a collection that is open for writing elsewhere in this program would
- * hold it). `mode` is told once how it follows them, `passed` about every pass, failed ones included.
- * Returns when options->stop says so, with AKIN_OK. */
+/* Follows folders for ever: akin_index once, then again whenever something changes there, each pass
+ * with the writer's lock taken anew (a collection that is open for writing elsewhere in this
+ * program would hold it). `mode` is told once how it follows them, `passed` about every pass,
+ * failed ones included. Returns when options->stop says so, with AKIN_OK. */
 AKIN_API akin_status akin_watch(const char *db, const char *name,
                                 const akin_collection_options *collection_options,
                                 const akin_model *model, const char *const *paths, size_t count,
@@ -368,9 +372,9 @@ AKIN_API akin_status akin_watch(const char *db, const char *name,
                                                const akin_error *err),
                                 akin_error *err);
 
-/* Vectors of another model for the whole collection, beside the old ones, which answer meanwhile; then
- * the swap. Stopped or killed it goes on where it was. Nothing is swapped while a drive seems to be
- * away, as in akin_index. */
+/* Vectors of another model for the whole collection, beside the old ones, which answer meanwhile;
+ * then the swap. Stopped or killed it goes on where it was. Nothing is swapped while a drive seems
+ * to be away, as in akin_index. stored 0: as the old ones. */
 AKIN_API akin_status akin_reindex(akin_collection *collection, const akin_model *model,
                                   akin_stored stored, const akin_index_options *options,
                                   akin_index_report *report, akin_error *err);
@@ -429,8 +433,8 @@ AKIN_API akin_status akin_search(akin_collection *collection, akin_session *sess
                                  const akin_query *query, akin_hits **out, akin_error *err);
 AKIN_API void akin_hits_free(akin_hits *hits);
 
-/* AKIN_PART_... that the query needs of the model: 0 when it is a picture of the collection alone, whose
- * stored vector answers. */
+/* AKIN_PART_... that the query needs of the model: 0 when it is a picture of the collection alone,
+ * whose stored vector answers. */
 AKIN_API akin_status akin_query_parts(akin_collection *collection, const akin_query *query,
                                       unsigned *parts, akin_error *err);
 
@@ -439,10 +443,34 @@ AKIN_API akin_status akin_hits_write_html(const akin_hits *hits, const char *tit
                                           const akin_session_options *limits, const char *path,
                                           akin_error *err);
 
+/* Vectors of length 1 that were made up, in memory, and an exact search over them with all that
+ * akin_search does for its scores: to measure what that costs. One thread at a time. */
+typedef struct akin_search_trial akin_search_trial;
+
+typedef struct akin_search_trial_options {
+    size_t size;
+    size_t rows;
+    int dimensions;
+    akin_stored stored; /* 0: f16 */
+    int threads;        /* 0: as many processors as this process may use */
+} akin_search_trial_options;
+#define AKIN_SEARCH_TRIAL_OPTIONS_INIT \
+    { sizeof(akin_search_trial_options), 1000000, 512, (akin_stored)0, 0 }
+
+AKIN_API akin_status akin_search_trial_new(akin_search_trial **out,
+                                           const akin_search_trial_options *options,
+                                           akin_error *err);
+AKIN_API void akin_search_trial_free(akin_search_trial *trial);
+
+/* Scores of all rows for a query that no run had before, their statistics, and the k best, of which
+ * *found (may be NULL) tells how many there are. */
+AKIN_API akin_status akin_search_trial_run(akin_search_trial *trial, size_t k, size_t *found,
+                                           akin_error *err);
+
 /* ---- Looking after a collection -------------------------------------------------------------- */
 
-/* Checks everything there is: see akin_collection_verify's `tell`. repair needs a collection opened for
- * writing. *faults were found, *repaired of them are no more. */
+/* Checks everything there is and tells each fault. repair needs a collection opened for writing.
+ * *faults were found, *repaired of them are no more. */
 AKIN_API akin_status akin_collection_verify(akin_collection *collection, bool repair,
                                             void (*tell)(void *context, const char *path,
                                                          const char *message, bool repaired),
@@ -455,8 +483,8 @@ AKIN_API akin_status akin_collection_compact(akin_collection *collection, bool m
 /* A second collection with the same content, in the folder db/name, which must not be there. */
 AKIN_API akin_status akin_collection_copy(akin_collection *collection, const char *db,
                                           const char *name, akin_error *err);
-/* vectors.npy, items.jsonl and collection.json in a new folder; and back, into a collection that is made
- * when it is not there. */
+/* vectors.npy, items.jsonl and collection.json in a new folder; and back, into a collection that is
+ * made when it is not there. */
 AKIN_API akin_status akin_collection_export(akin_collection *collection, const char *folder,
                                             akin_error *err);
 AKIN_API akin_status akin_collection_import(const char *db, const char *name, const char *folder,

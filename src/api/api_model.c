@@ -155,6 +155,11 @@ akin_status akin_model_open(akin_model **out, const char *name, const akin_model
     }
     AKIN_TRY(choose_kernels(&model->kernels, err));
     AKIN_TRY(akin_model_find(&model->path, name, err));
+    model->name = strdup(name);
+    if (model->name == NULL) {
+        status = akin_fail_nomem(err, "name of a model", strlen(name));
+        goto out;
+    }
     AKIN_TRY(read_config(model, &options, err));
     const char *path = model->path;
     model->text_tokens = (int32_t)model->config.text_tokens;
@@ -187,6 +192,7 @@ void akin_model_close(akin_model *model)
         return;
     akin_clip_close(model->clip);
     akin_tokenizer_close(model->tokenizer);
+    free(model->name);
     free(model->path);
     free(model);
 }

@@ -15,6 +15,17 @@ static akin_nn nn_of(akin_session *session)
     return (akin_nn){ session->model->kernels, session->pool, &session->arena };
 }
 
+akin_picture_options akin_session_limits(const akin_session_options *options)
+{
+    akin_picture_options limits = akin_picture_default_options();
+    if (options->max_file_bytes != 0)
+        limits.file_bytes = options->max_file_bytes;
+    if (options->max_memory_bytes != 0)
+        limits.memory_bytes = options->max_memory_bytes;
+    limits.lenient = options->lenient;
+    return limits;
+}
+
 akin_status akin_session_new(akin_session **out, const akin_model *model,
                              const akin_session_options *given, akin_error *err)
 {
@@ -29,13 +40,8 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
         return akin_fail_nomem(err, "session", sizeof *session);
     session->model = model;
     akin_arena_init(&session->arena);
-    session->limits = akin_picture_default_options();
+    session->limits = akin_session_limits(&options);
     session->limits.as_stored = model->config.form == AKIN_FORM_OPEN_CLIP;
-    if (options.max_file_bytes != 0)
-        session->limits.file_bytes = options.max_file_bytes;
-    if (options.max_memory_bytes != 0)
-        session->limits.memory_bytes = options.max_memory_bytes;
-    session->limits.lenient = options.lenient;
     session->warn = options.warn;
     session->warn_context = options.warn_context;
     status = akin_pool_new(&session->pool,
@@ -194,6 +200,21 @@ static void warn_damage(const akin_session *session, const akin_error *damage)
     session->warn(session->warn_context, message);
 }
 
+akin_status akin_model_takes(const akin_model *model, const akin_picture *picture, const char *path,
+                             akin_error *err)
+{
+    const akin_clip_config *c = &model->config;
+    int height, width;
+    akin_preprocess_shape(&model->preprocess, picture->height, picture->width, &height, &width);
+    if ((size_t)height == c->image_height && (size_t)width == c->image_width)
+        return AKIN_OK;
+    return akin_fail(
+        err, AKIN_E_CONFIG, path,
+        "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
+        "preprocessor_config.json is missing or belongs to another model",
+        width, height, c->image_width, c->image_height);
+}
+
 /* Decodes and preprocesses one picture. for_model: it must get the size that the model takes, else
  * whatever the folder's preprocessing makes will do. err (never NULL) then is AKIN_OK, and says
  * what the picture lacks. */
@@ -202,7 +223,6 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
                                       int *width, akin_error *err)
 {
     const akin_preprocess *spec = &session->model->preprocess;
-    const akin_clip_config *c = &session->model->config;
     akin_picture picture = { 0 };
     akin_status status;
     if (input->bytes != NULL)
@@ -211,15 +231,8 @@ static akin_status preprocess_picture(const akin_session *session, const akin_pi
     else
         AKIN_TRY(akin_picture_read(&picture, input->path, &session->limits, err));
     akin_preprocess_shape(spec, picture.height, picture.width, height, width);
-    if (for_model &&
-        ((size_t)*height != c->image_height || (size_t)*width != c->image_width)) {
-        status = akin_fail(
-            err, AKIN_E_CONFIG, input->path,
-            "preprocessing makes %d x %d pixels of it, the model takes %zu x %zu: the folder's "
-            "preprocessor_config.json is missing or belongs to another model",
-            *width, *height, c->image_width, c->image_height);
-        goto out;
-    }
+    if (for_model)
+        AKIN_TRY(akin_model_takes(session->model, &picture, input->path, err));
     AKIN_TRY(akin_preprocess_run(spec, &picture, &session->limits, out, capacity, err));
     err->code = AKIN_OK;
     err->message[0] = err->path[0] = '\0';

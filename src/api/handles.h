@@ -7,9 +7,11 @@
 #include "base/thread.h"
 #include "image/preprocess.h"
 #include "models/clip.h"
+#include "store/store.h"
 #include "text/tokenizer.h"
 
 struct akin_model {
+    char *name;     /* as it was asked for; owned */
     char *path;     /* the folder or weights file that the name led to; owned */
     unsigned parts; /* AKIN_PART_... that were loaded */
     const akin_kernels *kernels;
@@ -29,6 +31,26 @@ struct akin_session {
     void (*warn)(void *context, const char *message);
     void *warn_context;
 };
+
+struct akin_collection {
+    akin_store *store;
+};
+
+/* What a session may spend on a picture, from its options. */
+akin_picture_options akin_session_limits(const akin_session_options *options);
+
+/* Whether the model takes what preprocessing makes of the picture; AKIN_E_CONFIG otherwise. */
+akin_status akin_model_takes(const akin_model *model, const akin_picture *picture, const char *path,
+                             akin_error *err);
+
+/* Whether the collection holds this model's vectors; AKIN_E_ARGUMENT says how to change it. */
+akin_status akin_collection_takes(const akin_collection *collection, const akin_model *model,
+                                  akin_error *err);
+
+/* A model as the store keeps it. path is allocated, the rest borrowed from the model and identity.
+ */
+akin_status akin_model_stored(const akin_model *model, akin_stored stored, char identity[65],
+                              akin_store_model *out, char **path, akin_error *err);
 
 /* The form to read a folder in. asked: "hf" or "open_clip" (another: AKIN_E_ARGUMENT), or NULL:
  * found out. A folder may hold both (the repositories of LAION do): then it is the Hugging Face

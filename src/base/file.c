@@ -134,6 +134,29 @@ bool akin_path_is_link(const char *path)
     return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
+akin_status akin_folder_make(const char *path, unsigned mode, akin_error *err)
+{
+    char *part = strdup(path);
+    akin_status status = AKIN_OK;
+    if (part == NULL)
+        return akin_fail_nomem(err, "path", 0);
+    for (size_t i = 1; status == AKIN_OK; i++) {
+        const char end = part[i];
+        if (end != '/' && end != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, end == '\0' ? mode : 0777) != 0 && errno != EEXIST)
+            status = akin_fail_errno(err, errno, part, "cannot make the folder");
+        part[i] = end;
+        if (end == '\0')
+            break;
+    }
+    if (status == AKIN_OK && !akin_path_is_dir(path))
+        status = akin_fail(err, AKIN_E_NOT_A_FILE, path, "is not a folder");
+    free(part);
+    return status;
+}
+
 char *akin_path_join(const char *dir, const char *name)
 {
     size_t d = strlen(dir), n = strlen(name);

@@ -79,3 +79,9 @@ bool akin_utf8_valid(const char *text, size_t size, size_t *offset)
     }
     return true;
 }
+
+bool akin_utf8_unseen(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}

@@ -16,4 +16,9 @@ size_t akin_utf8_encode(uint32_t code_point, char out[4]);
 /* Whether all of text is UTF-8; when not, *offset (may be NULL) is the first wrong byte's. */
 bool akin_utf8_valid(const char *text, size_t size, size_t *offset);
 
+/* Whether a code point is to be escaped where people read names and texts from anywhere: control
+ * characters (C0, DEL, C1), line and paragraph separators, and the marks, embeddings, overrides and
+ * isolates of the bidirectional algorithm. */
+bool akin_utf8_unseen(uint32_t code_point);
+
 #endif

@@ -2,16 +2,28 @@
  * is safe on the oldest processor. */
 #include <stdio.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "cpu/kernels.h"
 
 #if defined(__x86_64__)
+/* Not by __builtin_cpu_supports: clang 14 does not know the name. */
+static int has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+
 static const char *lacks_avx2(void)
 {
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2"))
         return "AVX2";
-    return __builtin_cpu_supports("fma") ? NULL : "FMA";
+    if (!__builtin_cpu_supports("fma"))
+        return "FMA";
+    return has_f16c() ? NULL : "F16C";
 }
 
 /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */

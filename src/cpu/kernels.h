@@ -90,8 +90,9 @@ typedef struct akin_kernels {
     /* Sum of a[i] * b[i] over n. */
     float (*dot_f32)(const float *a, const float *b, size_t n);
 
-    /* out[i] = sum of rows[i, j] * query[j] over j, i < count; rows [count, n] side by side, of f32 or of
-     * IEEE half precision (aligned to 2 bytes). query [n]. Search: nothing but this reads vectors. */
+    /* out[i] = sum of rows[i, j] * query[j] over j, i < count; rows [count, n] side by side, of f32
+     * or of IEEE half precision (aligned to 2 bytes), widened exactly. query [n]. Search: nothing
+     * but this reads vectors. */
     void (*dot_rows_f32)(const float *rows, size_t count, size_t n, const float *query, float *out);
     void (*dot_rows_f16)(const uint16_t *rows, size_t count, size_t n, const float *query,
                          float *out);

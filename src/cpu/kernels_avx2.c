@@ -1,6 +1,7 @@
-/* kernels_avx2.c - AVX2 and FMA (Haswell 2013, Zen 2017 and later). */
+/* kernels_avx2.c - AVX2, FMA and F16C (Haswell 2013, Zen 2017 and later). */
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cpu/kernels.h"
 #include "cpu/unroll.h"
@@ -25,6 +26,16 @@ INLINE_OP vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE_OP void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 INLINE_OP vf vf_load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 INLINE_OP void vf_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+INLINE_OP vf vf_load_half(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+INLINE_OP vf vf_load_half_n(const uint16_t *p, int n) /* no masked load is as narrow */
+{
+    uint16_t whole[8] = { 0 };
+    memcpy(whole, p, (size_t)n * sizeof *p);
+    return vf_load_half(whole);
+}
 INLINE_OP vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 INLINE_OP vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 INLINE_OP vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

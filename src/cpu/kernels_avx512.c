@@ -19,6 +19,14 @@ INLINE_OP vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE_OP void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 INLINE_OP vf vf_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 INLINE_OP void vf_store_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+INLINE_OP vf vf_load_half(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+INLINE_OP vf vf_load_half_n(const uint16_t *p, int n)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
 INLINE_OP vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 INLINE_OP vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE_OP vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }

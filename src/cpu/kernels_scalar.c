@@ -3,6 +3,7 @@
  * vectors. */
 #include <math.h>
 
+#include "base/half.h"
 #include "cpu/kernels.h"
 
 enum { ROWS = 4, COLS = 8 }; /* the 32 sums are 8 of the 16 vector registers of baseline x86-64 */
@@ -158,6 +159,24 @@ static float dot_f32_scalar(const float *a, const float *b, size_t n)
     return sum;
 }
 
+static void dot_rows_f32_scalar(const float *rows, size_t count, size_t n, const float *query,
+                                float *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = dot_f32_scalar(rows + i * n, query, n);
+}
+
+static void dot_rows_f16_scalar(const uint16_t *rows, size_t count, size_t n, const float *query,
+                                float *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0.0f;
+        for (size_t j = 0; j < n; j++)
+            sum += akin_half_to_float(rows[i * n + j]) * query[j];
+        out[i] = sum;
+    }
+}
+
 const akin_kernels akin_kernels_scalar = {
     .name = "scalar",
     .tile_rows = ROWS,
@@ -172,4 +191,6 @@ const akin_kernels akin_kernels_scalar = {
     .mean4_f32 = mean4_f32_scalar,
     .add_scaled_f32 = add_scaled_f32_scalar,
     .dot_f32 = dot_f32_scalar,
+    .dot_rows_f32 = dot_rows_f32_scalar,
+    .dot_rows_f16 = dot_rows_f16_scalar,
 };

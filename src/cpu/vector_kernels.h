@@ -9,6 +9,7 @@
  *     vf_set1(s), vf_load(p), vf_store(p, v)          unaligned
  *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; others
  *                                                     load as 0
+ *     vf_load_half(p), vf_load_half_n(p, n)           from IEEE half precision, likewise
  *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min
  *     vf_fma(a, b, c)   a * b + c, one rounding
  *     vf_abs(a), vf_copysign(magnitude, sign)
@@ -413,6 +414,57 @@ static float KERNEL(dot_f32)(const float *a, const float *b, size_t n)
     return vf_sum(sum);
 }
 
+/* LANES elements of a row from i on; `half` is a constant at each call. */
+INLINE vf row_vf(const bool half, const void *row, size_t i)
+{
+    return half ? vf_load_half((const uint16_t *)row + i) : vf_load((const float *)row + i);
+}
+
+/* A row at a time, so that memory is read in one stream: 25 GB/s on one core of Zen 4. Two, four or
+ * eight rows side by side, which share the loads of the query, reach 11, 13 and 16; prefetching 1
+ * to 8 KiB ahead changes nothing or costs up to a fifth. */
+INLINE void dot_rows_vf(const bool half, const void *rows, size_t count, size_t n,
+                        const float *query, float *out)
+{
+    const size_t bytes = n * (half ? sizeof(uint16_t) : sizeof(float));
+    const char *row = rows;
+    for (size_t r = 0; r < count; r++, row += bytes) {
+        vf sum[4];
+        size_t i = 0;
+        UNROLL
+        for (int s = 0; s < 4; s++)
+            sum[s] = vf_set1(0.0f);
+        for (; i + 4 * LANES <= n; i += 4 * LANES) {
+            UNROLL
+            for (int s = 0; s < 4; s++) {
+                const size_t at = i + (size_t)s * LANES;
+                sum[s] = vf_fma(row_vf(half, row, at), vf_load(query + at), sum[s]);
+            }
+        }
+        for (; i + LANES <= n; i += LANES)
+            sum[0] = vf_fma(row_vf(half, row, i), vf_load(query + i), sum[0]);
+        if (i < n) {
+            const int rest = (int)(n - i);
+            const vf x = half ? vf_load_half_n((const uint16_t *)(const void *)row + i, rest)
+                              : vf_load_n((const float *)(const void *)row + i, rest);
+            sum[1] = vf_fma(x, vf_load_n(query + i, rest), sum[1]);
+        }
+        out[r] = vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
+    }
+}
+
+static void KERNEL(dot_rows_f32)(const float *rows, size_t count, size_t n, const float *query,
+                                 float *out)
+{
+    dot_rows_vf(false, rows, count, n, query, out);
+}
+
+static void KERNEL(dot_rows_f16)(const uint16_t *rows, size_t count, size_t n, const float *query,
+                                 float *out)
+{
+    dot_rows_vf(true, rows, count, n, query, out);
+}
+
 const akin_kernels JOIN(akin_kernels, ISA) = {
     .name = TEXT(ISA),
     .tile_rows = TILE_ROWS,
@@ -427,4 +479,6 @@ const akin_kernels JOIN(akin_kernels, ISA) = {
     .mean4_f32 = KERNEL(mean4_f32),
     .add_scaled_f32 = KERNEL(add_scaled_f32),
     .dot_f32 = KERNEL(dot_f32),
+    .dot_rows_f32 = KERNEL(dot_rows_f32),
+    .dot_rows_f16 = KERNEL(dot_rows_f16),
 };

@@ -10,8 +10,8 @@
 akin_status akin_jpeg_write(const akin_picture *picture, int quality, akin_buffer *out,
                             akin_error *err);
 
-/* Shrinks picture (AKIN_RGB) so that neither side is longer than `longest`; a smaller one is copied.
- * The caller clears *out. */
+/* Shrinks picture (AKIN_RGB) so that neither side is longer than `longest`, with Pillow's bicubic
+ * filter; a smaller one is copied. The caller clears *out. */
 akin_status akin_thumbnail(const akin_picture *picture, int longest, akin_picture *out,
                            akin_error *err);
 

@@ -56,31 +56,34 @@ bool akin_library_open(const char *const *sonames, const akin_symbol *symbols, s
 
 typedef struct family {
     const char *ids; /* values of ID or ID_LIKE in os-release, each between blanks */
-    const char *commands[5];
+    const char *commands[7];
 } family;
 
 static const family FAMILIES[] = {
     { " debian ubuntu ",
       { "apt-get install libheif1", "a newer release of this system has one",
         "apt-get install libheif-plugin-libde265", "apt-get install libheif-plugin-dav1d",
-        "apt-get install libraw-dev" } }, /* the library itself is named after its version */
+        "apt-get install libraw-dev", /* the library itself is named after its version */
+        "apt-get install ffmpeg", /* the same */
+        "apt-get install libavformat-dev libavcodec-dev libswscale-dev" } },
     { " fedora rhel centos ",
       { "dnf install libheif", "dnf upgrade libheif",
         "dnf install libheif-freeworld, from RPM Fusion", "dnf install libheif",
-        "dnf install LibRaw" } },
+        "dnf install LibRaw", "dnf install ffmpeg-free", "dnf install ffmpeg-free-devel" } },
     { " arch ",
       { "pacman -S libheif", "pacman -Syu libheif", "pacman -S libde265", "pacman -S dav1d",
-        "pacman -S libraw" } },
+        "pacman -S libraw", "pacman -S ffmpeg", "pacman -S ffmpeg" } },
     { " alpine ",
       { "apk add libheif", "apk upgrade libheif", "apk add libde265", "apk add dav1d",
-        "apk add libraw" } },
+        "apk add libraw", "apk add ffmpeg-libs", "apk add ffmpeg-dev" } },
 };
 
 static const family UNKNOWN = { "",
                                 { "install libheif", "install a newer libheif",
                                   "install libheif's HEVC decoder (libde265)",
                                   "install libheif's AV1 decoder (dav1d or aom)",
-                                  "install LibRaw" } };
+                                  "install LibRaw", "install FFmpeg",
+                                  "install FFmpeg with its headers" } };
 
 /* Whether the line `key`=... of os-release has `word` among its words, quoted or not. */
 static bool line_has(const char *text, const char *key, const char *word, size_t word_size)

@@ -26,7 +26,9 @@ typedef enum akin_package {
     AKIN_PACKAGE_HEIF_NEWER, /* one that reads today's iPhone pictures, 1.18.2 */
     AKIN_PACKAGE_HEVC,       /* its decoder of HEIC's pixels */
     AKIN_PACKAGE_AV1,        /* and of AVIF's */
-    AKIN_PACKAGE_RAW         /* LibRaw */
+    AKIN_PACKAGE_RAW,        /* LibRaw */
+    AKIN_PACKAGE_FFMPEG,     /* the libraries that akin_video.so was built with */
+    AKIN_PACKAGE_FFMPEG_BUILD /* and what it takes to build it */
 } akin_package;
 
 /* How a package is installed on a system ("apt-get install libheif1"), from the text of its

@@ -1,8 +1,8 @@
 /* exact.h - exact search over rows of vectors in memory: every score, their statistics, the best.
  *
  * Knows no file, payload or model. A row is named by its place: the block's `first` plus its number
- * in the block. Scores are dot products, which of unit vectors are cosines. A row's score depends on
- * that row and the query alone, so that threads and order never change a bit.
+ * in the block. Scores are dot products, which of unit vectors are cosines. A row's score depends
+ * on that row and the query alone, so that threads and order never change a bit.
  */
 #ifndef AKIN_INDEX_EXACT_H
 #define AKIN_INDEX_EXACT_H

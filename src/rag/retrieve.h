@@ -20,7 +20,7 @@ akin_status akin_combine(const float *text, const float *image, double weight,
 
 typedef struct akin_retrieval {
     size_t k, offset;           /* k hits behind the first `offset` */
-    const akin_filter *filter;  /* NULL: all */
+    const akin_item_filter *filter;  /* NULL: all */
     const char *self;           /* absolute path of the query picture, left out; NULL: none */
     double min_score, min_z, relative; /* NaN: not asked. relative: at least this share of the best
                                    score (of the first hit before the offset) */

@@ -1,5 +1,5 @@
-/* contact_sheet.h - hits as one HTML page with thumbnails inside: opens from the disk, loads nothing.
- */
+/* contact_sheet.h - hits as one HTML page with thumbnails inside: opens from the disk, loads
+ * nothing, runs nothing. */
 #ifndef AKIN_REPORT_CONTACT_SHEET_H
 #define AKIN_REPORT_CONTACT_SHEET_H
 
@@ -28,13 +28,21 @@ typedef struct akin_sheet {
     akin_picture_options limits;
 } akin_sheet;
 
-/* The page. A picture that cannot be read has a box with the reason in its place. It begins with
- * AKIN_SHEET_MARK, by which index leaves such pages alone. */
-#define AKIN_SHEET_MARK "<!doctype html>\n<meta name=\"generator\" content=\"akin contact sheet\">\n"
+/* Adds the page to out. A picture that cannot be read has a box with the reason in its place. It
+ * begins with AKIN_SHEET_MARK, by which index leaves such pages alone. One picture is decoded at a
+ * time, within `limits`; the page itself takes some 20 KB a hit, and past the buffer's maximum is
+ * AKIN_E_LIMIT. */
+#define AKIN_SHEET_MARK  \
+    "<!doctype html>\n"    \
+    "<meta name=\"generator\" content=\"akin contact sheet\">\n"
 akin_status akin_sheet_write(const akin_sheet *sheet, akin_buffer *out, akin_error *err);
 
-/* bytes as HTML text, safe in elements and quoted attributes; what is not UTF-8 as U+FFFD, control and
- * bidi characters shown as \x1b, \u{202e}. */
+/* Adds bytes as HTML text, safe in elements and quoted attributes; a byte that is not UTF-8 as
+ * U+FFFD, control and bidi characters shown as \x1b, \u{202e}. */
 akin_status akin_html_text(const char *bytes, size_t size, akin_buffer *out, akin_error *err);
+
+/* Adds the file:// address of an absolute path: every byte that is not unreserved (RFC 3986) or '/'
+ * is percent-encoded. */
+akin_status akin_file_url(const char *path, akin_buffer *out, akin_error *err);
 
 #endif

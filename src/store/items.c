@@ -305,7 +305,7 @@ out:
     return status;
 }
 
-akin_status akin_filter_prepare(akin_store *store, const akin_filter *filter, const char *select,
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
                                 const uint64_t *place, sqlite3_stmt **out, akin_error *err)
 {
     akin_buffer sql;
@@ -359,7 +359,7 @@ out:
     return status;
 }
 
-akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_filter *filter,
+akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_item_filter *filter,
                                 akin_item_visitor each, void *context, akin_error *err)
 {
     akin_status status;

@@ -515,6 +515,11 @@ const akin_store_model *akin_store_get_model(const akin_store *store)
     return &store->current.model;
 }
 
+const char *akin_store_base(const akin_store *store)
+{
+    return store->base;
+}
+
 const char *akin_store_folder(const akin_store *store) { return store->folder; }
 
 const char *akin_store_advice(const akin_store *store) { return store->advice; }

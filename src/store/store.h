@@ -60,6 +60,7 @@ void akin_store_close(akin_store *store); /* gives up what was not committed */
 /* Borrowed until close or the next swap. */
 const akin_store_model *akin_store_get_model(const akin_store *store);
 const char *akin_store_folder(const akin_store *store);
+const char *akin_store_base(const akin_store *store); /* NULL: paths are absolute */
 
 /* A line of advice for people about where the collection lies (a network file system), or NULL. */
 const char *akin_store_advice(const akin_store *store);
@@ -123,8 +124,8 @@ akin_status akin_store_item(akin_store *store, const char *path, int64_t part, a
 
 /* Items that stand for a place and are live, by ascending id, in the snapshot that is open; of
  * those only what `filter` takes (NULL: all). */
-typedef struct akin_filter akin_filter;
-akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_filter *filter,
+typedef struct akin_item_filter akin_item_filter;
+akin_status akin_store_items_at(akin_store *store, uint64_t place, const akin_item_filter *filter,
                                 akin_item_visitor each, void *context, akin_error *err);
 
 /* One item more, or other facts and stamp for the one at (path, part). It is live then, and its id
@@ -225,7 +226,7 @@ size_t akin_store_live(const akin_store *store); /* items */
 
 /* Sets in `allowed` (a bitmap over rows in the order of akin_store_vectors, cleared here) each row
  * with a live item that the filter takes. In a snapshot. */
-akin_status akin_store_filter_rows(akin_store *store, const akin_filter *filter, uint8_t *allowed,
+akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter, uint8_t *allowed,
                                    akin_error *err);
 
 /* ---- Looking after it ----------------------------------------------------------------------- */

@@ -275,7 +275,7 @@ void akin_path_ranges_clear(akin_path_ranges *ranges);
 /* `select` ("SELECT place FROM items") of the live items that the filter takes (NULL: all), at
  * `place` by ascending id when that is not NULL. The filter's values must last as long as the
  * statement. */
-akin_status akin_filter_prepare(akin_store *store, const akin_filter *filter, const char *select,
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
                                 const uint64_t *place, sqlite3_stmt **out, akin_error *err);
 /* Lower-case extension of a path, "" when it has none; out has room for AKIN_EXT bytes. */
 enum { AKIN_EXT = 17 };

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-struct akin_filter {
+struct akin_item_filter {
     akin_buffer sql, bytes; /* bytes: of all values, one behind the other */
     akin_value *values;     /* until the end `integer` of text and bytes is their place in bytes */
     size_t count, capacity;
@@ -55,7 +55,7 @@ struct test {
 };
 
 struct compiler {
-    akin_filter *filter;
+    akin_item_filter *filter;
     const char *option;  /* that is being compiled, for messages */
     const char *text;    /* of it */
     size_t size, pos;
@@ -85,7 +85,7 @@ static __attribute__((format(printf, 2, 3))) void put(struct compiler *c, const 
 /* A parameter's number. */
 static size_t bind(struct compiler *c, akin_value value)
 {
-    akin_filter *f = c->filter;
+    akin_item_filter *f = c->filter;
     if (c->failed != AKIN_OK)
         return 0;
     if (f->count == AKIN_WHERE_VALUES) {
@@ -1080,7 +1080,7 @@ out:
     return status;
 }
 
-akin_status akin_filter_new(akin_filter **out, const akin_filter_options *options, const char *base,
+akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options, const char *base,
                             akin_error *err)
 {
     akin_status status = AKIN_OK;
@@ -1090,7 +1090,7 @@ akin_status akin_filter_new(akin_filter **out, const akin_filter_options *option
         return AKIN_OK;
     struct compiler c = { .err = err };
     akin_buffer_init(&c.scratch, "a filter", 2 * AKIN_WHERE_BYTES);
-    akin_filter *filter = c.filter = calloc(1, sizeof *filter);
+    akin_item_filter *filter = c.filter = calloc(1, sizeof *filter);
     if (filter == NULL)
         return akin_fail_nomem(err, "a filter", sizeof *filter);
     akin_buffer_init(&filter->sql, "a filter's SQL", 2 << 20);
@@ -1126,7 +1126,7 @@ out:
     return status;
 }
 
-void akin_filter_free(akin_filter *filter)
+void akin_filter_free(akin_item_filter *filter)
 {
     if (filter == NULL)
         return;
@@ -1136,12 +1136,12 @@ void akin_filter_free(akin_filter *filter)
     free(filter);
 }
 
-const char *akin_filter_sql(const akin_filter *filter)
+const char *akin_filter_sql(const akin_item_filter *filter)
 {
     return filter->sql.data;
 }
 
-const akin_value *akin_filter_values(const akin_filter *filter, size_t *count)
+const akin_value *akin_filter_values(const akin_item_filter *filter, size_t *count)
 {
     *count = filter->count;
     return filter->values;

@@ -64,9 +64,9 @@ enum {
 
 /* AKIN_E_ARGUMENT for what cannot be read, naming the option. *out is NULL when nothing is asked.
  * base: the store's base, since stored paths may be relative; NULL: none. A filter is immutable. */
-akin_status akin_filter_new(akin_filter **out, const akin_filter_options *options, const char *base,
+akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options, const char *base,
                             akin_error *err);
-void akin_filter_free(akin_filter *filter);
+void akin_filter_free(akin_item_filter *filter);
 
 /* For items.c: a condition over the columns of table `items` ("(width >= ?1) AND ..."), and its
  * values in order of their numbers from 1 on. To be used as
@@ -84,7 +84,7 @@ typedef struct akin_value {
     const char *bytes; /* never NULL for text and bytes */
     size_t size;
 } akin_value;
-const char *akin_filter_sql(const akin_filter *filter);
-const akin_value *akin_filter_values(const akin_filter *filter, size_t *count);
+const char *akin_filter_sql(const akin_item_filter *filter);
+const akin_value *akin_filter_values(const akin_item_filter *filter, size_t *count);
 
 #endif

@@ -17,6 +17,16 @@ lib=$(dirname "$(dirname "$pc")")
 for file in libakin.a libakin.so libakin.so.0; do
     if [ -s "$lib/$file" ]; then pass "installed $file"; else fail "installed $file"; fi
 done
+if [ -e "$BUILD/akin_video.so" ]; then
+    if [ -s "$lib/akin/akin_video.so" ]; then
+        pass "installed akin/akin_video.so"
+    else
+        fail "installed akin/akin_video.so"
+    fi
+    is "akin_video.so shows one function" "$(nm -D --defined-only "$lib/akin/akin_video.so" | awk '{ print $3 }')" akin_video_module_1
+else
+    skip "installed akin/akin_video.so" "this build has no FFmpeg"
+fi
 is "soname" "$(objdump -p "$lib/libakin.so" | awk '/SONAME/ { print $2 }')" libakin.so.0
 exits "exported symbols" 0 sh tools/check-exports "$lib/libakin.so"
 cp src/api/exports.txt "$TMP/list"

@@ -7,6 +7,10 @@
  *     probe norm FILE PATH              the length of a vector, with 4 decimals
  *     probe npy FILE                    checks header and size: prints the shape, "2 64"
  *     probe row FILE N                  row N of a 2-D array, as JSON prints it
+ *     probe rank VECTORS QUERY HITS     HITS (search --json) against brute force over VECTORS (embed
+ *                                       of the whole collection, by absolute paths) for the vector of
+ *                                       the first line of QUERY: scores, z, and that none is missed
+ *                                       by more than half precision explains. Prints "ok N"
  *     probe signal A [B] -- COMMAND     starts it, reads until the first byte, sends signal A; with B:
  *                                       reads no more, waits, and sends that too. Prints "exit N" or
  *                                       "signal N", then the lines read
@@ -184,6 +188,76 @@ static int show_npy(const char *path, const char *row)
     return 0;
 }
 
+/* One line of embed's output, or NULL at the end. */
+static json_t *next_line(FILE *f)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    json_error_t why;
+    json_t *v = getline(&line, &capacity, f) > 0 ? json_loads(line, 0, &why) : NULL;
+    free(line);
+    return v;
+}
+
+static double product(const json_t *a, const json_t *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < json_array_size(a); i++)
+        sum += json_number_value(json_array_get(a, i)) * json_number_value(json_array_get(b, i));
+    return sum;
+}
+
+static int rank(const char *vectors, const char *query, const char *hits)
+{
+    const double near = 1e-3; /* half precision of 512 numbers adds some 2e-5; of 16, 2e-4 */
+    FILE *f = fopen(vectors, "r"), *q = fopen(query, "r");
+    json_t *found = load(hits), *asked = q != NULL ? next_line(q) : NULL, *line;
+    json_t *scores = json_object();
+    double sum = 0, squares = 0, last = 2;
+    size_t n = 0, shown = json_array_size(found), better = 0;
+    if (f == NULL || asked == NULL || found == NULL)
+        return die(vectors, "cannot be read");
+    while ((line = next_line(f)) != NULL) {
+        const double s = product(json_object_get(line, "embedding"),
+                                 json_object_get(asked, "embedding"));
+        json_object_set_new(scores, json_string_value(json_object_get(line, "input")),
+                            json_real(s));
+        sum += s;
+        squares += s * s;
+        n++;
+        json_decref(line);
+    }
+    const double mean = sum / (double)n, deviation = sqrt(squares / (double)n - mean * mean);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *hit = json_array_get(found, i);
+        const char *path = json_string_value(json_object_get(hit, "path"));
+        const json_t *own = json_object_get(scores, path);
+        const double s = json_number_value(json_object_get(hit, "score"));
+        const double z = json_number_value(json_object_get(hit, "z"));
+        if (own == NULL)
+            return die(path, "was not embedded, or is there twice");
+        if (fabs(s - json_number_value(own)) > near || s > last)
+            return die(path, "has another score, or stands in the wrong place");
+        if (fabs(z - (s - mean) / deviation) > 0.05 + near / deviation)
+            return die(path, "has another z");
+        last = s;
+        json_object_del(scores, path);
+    }
+    const char *path;
+    json_t *s;
+    json_object_foreach(scores, path, s)
+        better += json_number_value(s) > last + near;
+    if (better > 0)
+        return die(hits, "better ones are missing");
+    printf("ok %zu\n", shown);
+    json_decref(scores);
+    json_decref(found);
+    json_decref(asked);
+    fclose(f);
+    fclose(q);
+    return 0;
+}
+
 static void nap(long milliseconds)
 {
     struct timespec t = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
@@ -255,6 +329,8 @@ int main(int argc, char **argv)
         return show_npy(argv[2], NULL);
     if (strcmp(what, "row") == 0 && argc == 4)
         return show_npy(argv[2], argv[3]);
+    if (strcmp(what, "rank") == 0 && argc == 5)
+        return rank(argv[2], argv[3], argv[4]);
     if (strcmp(what, "signal") == 0 && argc > 4) {
         int two = strcmp(argv[3], "--") != 0;
         return signal_command(atoi(argv[2]), two ? atoi(argv[3]) : 0, argv + (two ? 5 : 4));

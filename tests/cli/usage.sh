@@ -73,7 +73,7 @@ says "tokenize takes no files: says how" "--text 'words'"
 exits "preprocess without -o" 2 "$AKIN" preprocess --model "$MODEL" x.png
 exits "preprocess of two" 2 "$AKIN" preprocess --model "$MODEL" x.png y.png -o "$TMP/o.npy"
 exits "bench without --what" 2 "$AKIN" bench --model "$MODEL"
-exits "bench --what search" 2 "$AKIN" bench --model "$MODEL" --what search
+exits "bench of what there is not" 2 "$AKIN" bench --model "$MODEL" --what everything
 exits "model without a word" 2 "$AKIN" model
 exits "model list" 2 "$AKIN" model list
 exits "skip-broken without npy" 2 "$AKIN" embed --model "$MODEL" --skip-broken --text a

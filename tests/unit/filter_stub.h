@@ -5,7 +5,7 @@
 
 #include "store/where.h"
 
-struct akin_filter {
+struct akin_item_filter {
     const char *sql;
     const akin_value *values;
     size_t count;

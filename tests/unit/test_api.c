@@ -413,6 +413,43 @@ static void names_are_found(void **state)
     assert_non_null(akin_status_name((akin_status)12345));
 }
 
+static void a_search_can_be_timed(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t rows;
+        int dimensions;
+        akin_stored stored;
+    } sizes[] = { { 0, 7, AKIN_STORED_F32 },      { 1, 1, AKIN_STORED_F16 },
+                  { 5, 512, AKIN_STORED_F32 },    { 3000, 33, AKIN_STORED_F16 },
+                  { 3000, 33, AKIN_STORED_F32 }, { 3000, 33, (akin_stored)0 } };
+    akin_search_trial_options options = AKIN_SEARCH_TRIAL_OPTIONS_INIT;
+    akin_search_trial *trial;
+    akin_error err;
+    size_t found;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        options.rows = sizes[i].rows;
+        options.dimensions = sizes[i].dimensions;
+        options.stored = sizes[i].stored;
+        options.threads = 1 + (int)i % 3;
+        assert_int_equal(akin_search_trial_new(&trial, &options, &err), AKIN_OK);
+        for (size_t k = 0; k <= 10; k += 5) {
+            assert_int_equal(akin_search_trial_run(trial, k, &found, &err), AKIN_OK);
+            assert_int_equal(found, k < sizes[i].rows ? k : sizes[i].rows);
+        }
+        akin_search_trial_free(trial);
+    }
+    akin_search_trial_free(NULL);
+    options.dimensions = 0;
+    assert_int_equal(akin_search_trial_new(&trial, &options, &err), AKIN_E_ARGUMENT);
+    options.dimensions = 512;
+    options.rows = SIZE_MAX / 512;
+    assert_int_equal(akin_search_trial_new(&trial, &options, &err), AKIN_E_NOMEM);
+    options.rows = (size_t)1 << 40; /* can be counted, but is not there */
+    assert_int_equal(akin_search_trial_new(&trial, &options, &err), AKIN_E_NOMEM);
+    assert_null(trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +464,7 @@ int main(void)
         cmocka_unit_test(damaged_pictures_are_told),
         cmocka_unit_test(two_threads_share_a_model),
         cmocka_unit_test(names_are_found),
+        cmocka_unit_test(a_search_can_be_timed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

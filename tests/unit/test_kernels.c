@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "cpu/kernels.h"
 
 enum { LONGEST = 300, GUARD = 3 };
@@ -69,6 +70,56 @@ static void check_dot(const akin_kernels *k, size_t n)
                  k->name, n, 0);
     free_floats(a, n);
     free_floats(b, n);
+}
+
+/* A half of any magnitude but the largest, every third subnormal, some of them zero. */
+static uint16_t random_half(size_t i)
+{
+    uniform();
+    const uint16_t half = (uint16_t)(seed & 0x83ffu);
+    return i % 3 == 0 ? half : (uint16_t)(half | (1 + (seed >> 16) % 16) << 10);
+}
+
+/* Rows against double, and each row by itself: the same bits as among its neighbours. The rows end
+ * where their memory ends. */
+static void check_dot_rows(const akin_kernels *k, size_t n, size_t count, bool half)
+{
+    const size_t each = half ? sizeof(uint16_t) : sizeof(float), size = (count * n + 1) * each;
+    char *memory = malloc(size), *rows = memory + each;
+    float *query = floats(n, 2.0f), *out = floats(count, 0.0f), *wide = floats(count * n, 2.0f);
+    for (size_t i = 0; i < count * n; i++) {
+        if (half) {
+            const uint16_t h = random_half(i);
+            wide[i] = akin_half_to_float(h);
+            memcpy(rows + i * each, &h, each);
+        } else {
+            memcpy(rows + i * each, wide + i, each);
+        }
+    }
+    if (half)
+        k->dot_rows_f16((const uint16_t *)(const void *)rows, count, n, query, out);
+    else
+        k->dot_rows_f32((const float *)(const void *)rows, count, n, query, out);
+    for (size_t r = 0; r < count; r++) {
+        const char *row = rows + r * n * each;
+        double want = 0.0, magnitude = 0.0;
+        float alone = guard;
+        for (size_t i = 0; i < n; i++) {
+            want += (double)wide[r * n + i] * query[i];
+            magnitude += fabs((double)wide[r * n + i] * query[i]);
+        }
+        assert_close(out[r], want, FLT_EPSILON * (double)(n + 1) * magnitude + FLT_TRUE_MIN,
+                     half ? "dot_rows f16" : "dot_rows f32", k->name, n, r);
+        if (half)
+            k->dot_rows_f16((const uint16_t *)(const void *)row, 1, n, query, &alone);
+        else
+            k->dot_rows_f32((const float *)(const void *)row, 1, n, query, &alone);
+        assert_memory_equal(&alone, out + r, sizeof alone);
+    }
+    free(memory);
+    free_floats(query, n);
+    free_floats(out, count);
+    free_floats(wide, count * n);
 }
 
 static void check_layernorm(const akin_kernels *k, size_t n, float offset)
@@ -270,6 +321,30 @@ static void dot_set(const akin_kernels *k)
         check_dot(k, n);
 }
 
+static void dot_rows_set(const akin_kernels *k)
+{
+    for (size_t n = 0; n <= LONGEST; n++)
+        for (size_t count = 0; count <= 9; count++) {
+            check_dot_rows(k, n, count, false);
+            check_dot_rows(k, n, count, true);
+        }
+    for (size_t n = 512; n <= 1280; n += 128)
+        check_dot_rows(k, n, 5, n % 256 != 0);
+    /* Every half there is, in every lane: exact, for a product with one 1. */
+    float query[37] = { 0 }, out;
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        const size_t at = bits % 37;
+        uint16_t row[37] = { 0 };
+        const float want = akin_half_to_float((uint16_t)bits);
+        row[at] = (uint16_t)bits;
+        query[at] = 1.0f;
+        k->dot_rows_f16(row, 1, 37, query, &out);
+        query[at] = 0.0f;
+        if (isnan(want) ? !isnan(out) : out != want)
+            fail_msg("%s half %04x at %zu: %.9g, expected %.9g", k->name, bits, at, out, want);
+    }
+}
+
 static void layernorm_set(const akin_kernels *k)
 {
     for (size_t n = 1; n <= LONGEST; n++) {
@@ -336,6 +411,7 @@ static void extremes_set(const akin_kernels *k)
 }
 
 static void test_dot(void **state) { (void)state; each_set(dot_set); }
+static void test_dot_rows(void **state) { (void)state; each_set(dot_rows_set); }
 static void test_layernorm(void **state) { (void)state; each_set(layernorm_set); }
 static void test_softmax(void **state) { (void)state; each_set(softmax_set); }
 static void test_finish(void **state) { (void)state; each_set(finish_set); }
@@ -369,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_softmax), cmocka_unit_test(test_finish),
         cmocka_unit_test(test_tile),    cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_choice),  cmocka_unit_test(test_convolution),
+        cmocka_unit_test(test_dot_rows),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (size_t i = 0; i < akin_isa_count(); i++) {

@@ -444,6 +444,14 @@ static void packages(void **state)
     assert_string_equal(akin_package_command(AKIN_PACKAGE_HEIF, other), "install libheif");
     assert_string_equal(akin_package_command(AKIN_PACKAGE_RAW, NULL), "install LibRaw");
     assert_string_equal(akin_package_command(AKIN_PACKAGE_RAW, ""), "install LibRaw");
+    assert_string_equal(akin_package_command(AKIN_PACKAGE_FFMPEG, mint), "apt-get install ffmpeg");
+    assert_string_equal(akin_package_command(AKIN_PACKAGE_FFMPEG, "ID=alpine\n"),
+                        "apk add ffmpeg-libs");
+    assert_string_equal(akin_package_command(AKIN_PACKAGE_FFMPEG_BUILD, bookworm),
+                        "apt-get install libavformat-dev libavcodec-dev libswscale-dev");
+    assert_string_equal(akin_package_command(AKIN_PACKAGE_FFMPEG_BUILD, rocky),
+                        "dnf install ffmpeg-free-devel");
+    assert_string_equal(akin_package_command(AKIN_PACKAGE_FFMPEG, NULL), "install FFmpeg");
 }
 
 /* First use by many threads at once. */

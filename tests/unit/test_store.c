@@ -796,7 +796,7 @@ static void filters(void **state)
     OK(akin_store_commit(store, &err));
     const akin_value values[] = { { .type = AKIN_VALUE_INTEGER, .integer = 7 },
                                   { .type = AKIN_VALUE_REAL, .real = 9.5 } };
-    const akin_filter filter = { "width >= ?1 AND width <= ?2", values, 2 };
+    const akin_item_filter filter = { "width >= ?1 AND width <= ?2", values, 2 };
     uint8_t allowed[4] = { 0xff, 0xff, 0xff, 0xff };
     assert_int_equal(akin_store_filter_rows(store, &filter, allowed, &err), AKIN_E_ARGUMENT);
     OK(akin_store_begin(store, &err));
@@ -812,7 +812,7 @@ static void filters(void **state)
     l.size = 0;
     OK(akin_store_items_at(store, place, &filter, collect, &l, &err));
     assert_string_equal(l.text, "8{\"a\":1} ");
-    const akin_filter wrong = { "no_such_column = 1", NULL, 0 };
+    const akin_item_filter wrong = { "no_such_column = 1", NULL, 0 };
     assert_int_not_equal(akin_store_filter_rows(store, &wrong, allowed, &err), AKIN_OK);
     int count = 0;
     akin_store_end(store);
@@ -1416,7 +1416,7 @@ static void broken_rows(void **state)
         if (status != cases[i].begin)
             fail_msg("begin: %s: %d %s", cases[i].sql, status, err.message);
         uint8_t allowed[AKIN_SEGMENT_ROWS / 8];
-        const akin_filter all = { "1", NULL, 0 };
+        const akin_item_filter all = { "1", NULL, 0 };
         if (status == AKIN_OK)
             OK(akin_store_filter_rows(store, &all, allowed, &err));
         akin_store_end(store);
@@ -1565,7 +1565,7 @@ static void a_million_opens_in_milliseconds(void **state)
         assert_int_equal(akin_store_vectors(store)->rows, n);
         assert_int_equal(akin_store_live(store), n / 8 * 7); /* char(127): seven of eight */
         const akin_value value = { .type = AKIN_VALUE_INTEGER, .integer = 2500 };
-        const akin_filter filter = { "width >= ?1", &value, 1 };
+        const akin_item_filter filter = { "width >= ?1", &value, 1 };
         const double f = seconds();
         OK(akin_store_filter_rows(store, &filter, allowed, &err));
         const double filter_took = seconds() - f;

@@ -94,7 +94,7 @@ static int tear_down(void **state)
 }
 
 /* The statement of a filter, as items.c makes it, behind `before`. */
-static sqlite3_stmt *prepare(const char *before, const akin_filter *filter)
+static sqlite3_stmt *prepare(const char *before, const akin_item_filter *filter)
 {
     size_t count;
     const akin_value *values = akin_filter_values(filter, &count);
@@ -123,7 +123,7 @@ static sqlite3_stmt *prepare(const char *before, const akin_filter *filter)
 }
 
 /* Ids of the rows that a filter takes, a letter each: a is row 1. */
-static void taken(const akin_filter *filter, char *out)
+static void taken(const akin_item_filter *filter, char *out)
 {
     sqlite3_stmt *s = prepare("SELECT id", filter);
     bool has[32] = { false };
@@ -142,7 +142,7 @@ static void taken(const akin_filter *filter, char *out)
 static void check(const akin_filter_options *options, const char *base, const char *what,
                   const char *rows_taken)
 {
-    akin_filter *filter;
+    akin_item_filter *filter;
     akin_error err;
     char found[64];
     if (akin_filter_new(&filter, options, base, &err) != AKIN_OK)
@@ -431,7 +431,7 @@ static void refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const akin_filter_options options = { .where = cases[i].where };
-        akin_filter *filter;
+        akin_item_filter *filter;
         akin_error err;
         char begin[64];
         assert_int_equal(akin_filter_new(&filter, &options, BASE, &err), AKIN_E_ARGUMENT);
@@ -476,14 +476,14 @@ static void shorthands(void **state)
         { { .folders = none, .folder_count = 1 }, "in: expected an absolute path, not ''" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        akin_filter *filter;
+        akin_item_filter *filter;
         akin_error err;
         assert_int_equal(akin_filter_new(&filter, &wrong[i].options, BASE, &err), AKIN_E_ARGUMENT);
         assert_null(filter);
         if (strstr(err.message, wrong[i].message) != err.message)
             fail_msg("%s", err.message);
     }
-    akin_filter *filter = (akin_filter *)&db;
+    akin_item_filter *filter = (akin_item_filter *)&db;
     assert_int_equal(akin_filter_new(&filter, &(akin_filter_options){ 0 }, BASE, NULL), AKIN_OK);
     assert_null(filter);
     akin_filter_free(NULL);
@@ -509,7 +509,7 @@ static void at_most(const char *begin, const char *piece, const char *middle, co
         char *ends = repeated(middle, close, most + more, "");
         char *where = repeated(begin, piece, most + more, ends);
         const akin_filter_options options = { .where = where };
-        akin_filter *filter;
+        akin_item_filter *filter;
         akin_error err;
         if (akin_filter_new(&filter, &options, BASE, &err) != (more ? AKIN_E_ARGUMENT : AKIN_OK))
             fail_msg("%zu of '%s': %s", most + more, piece, err.message);
@@ -548,7 +548,7 @@ static void limits(void **state)
         folders[i] = i % 2 == 0 ? "/photos" : "/other";
     akin_filter_options options = { .folders = folders, .folder_count = AKIN_WHERE_TESTS };
     check(&options, BASE, "folders", "abcdefhjk");
-    akin_filter *filter;
+    akin_item_filter *filter;
     akin_error err;
     options.folder_count++;
     assert_int_equal(akin_filter_new(&filter, &options, BASE, &err), AKIN_E_ARGUMENT);
@@ -559,7 +559,7 @@ static void limits(void **state)
 static void plan_of(const char *where, char *out, size_t capacity)
 {
     const akin_filter_options options = { .where = where };
-    akin_filter *filter;
+    akin_item_filter *filter;
     assert_int_equal(akin_filter_new(&filter, &options, BASE, NULL), AKIN_OK);
     sqlite3_stmt *s = prepare("EXPLAIN QUERY PLAN SELECT place", filter);
     size_t used = 0;
@@ -649,7 +649,7 @@ static int million(void)
         " json_array('beach', 'holiday' || (i % 100)), 'rating', i % 6) FROM n");
     printf("    rows     ms  filter (second of two runs; SQLite %s)\n", sqlite3_libversion());
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
-        akin_filter *filter;
+        akin_item_filter *filter;
         akin_error err;
         const akin_filter_options options = { .where = filters[i] };
         if (akin_filter_new(&filter, &options, BASE, &err) != AKIN_OK)
