@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size - 1] = '\0';
     akin_filter_options options = { 0 };
     *(data[0] == 'd' ? &options.after : &options.where) = text;
-    akin_filter *filter;
+    akin_item_filter *filter;
     akin_error err;
     akin_status status =
         judged(akin_filter_new(&filter, &options, data[0] == 'r' ? NULL : "/p", &err), &err);

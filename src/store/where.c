@@ -1080,8 +1080,8 @@ out:
     return status;
 }
 
-akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options, const char *base,
-                            akin_error *err)
+akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options,
+                            const char *base, akin_error *err)
 {
     akin_status status = AKIN_OK;
     *out = NULL;

@@ -64,8 +64,8 @@ enum {
 
 /* AKIN_E_ARGUMENT for what cannot be read, naming the option. *out is NULL when nothing is asked.
  * base: the store's base, since stored paths may be relative; NULL: none. A filter is immutable. */
-akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options, const char *base,
-                            akin_error *err);
+akin_status akin_filter_new(akin_item_filter **out, const akin_filter_options *options,
+                            const char *base, akin_error *err);
 void akin_filter_free(akin_item_filter *filter);
 
 /* For items.c: a condition over the columns of table `items` ("(width >= ?1) AND ..."), and its
