@@ -3,24 +3,31 @@
 
     search.py --akin build/akin [--rows 1000000] [--dimensions 512] [--threads 2] [--top 10]
               [--rounds 5] [--seconds 1.5] [--json OUT]
+    search.py --library build/libakin.so [--calls 40] ...
 
 One query at a time, the ten best. The sides:
 
     flat           faiss.IndexFlatIP, float32, omp_set_num_threads(THREADS)
     flat alone     the same on one thread: for one query faster than on two, in faiss 1.15
-    flat shards    the same cut into THREADS shards of one thread each (faiss.IndexShards): the most
-                   we could get out of faiss
+    flat shards    the same cut into THREADS shards of one thread each (faiss.IndexShards): the
+                   most we could get out of faiss
     fp16 shards    so with faiss.IndexScalarQuantizer, QT_fp16, half precision
     akin f32       akin bench --what search --stored f32 --threads THREADS
     akin f16       akin bench --what search --stored f16 --threads THREADS
 
-Every round starts each side once as a process of its own, one after the other (so one at a time holds
-its vectors), in turning order. A side makes its vectors, runs one query that is not counted, then
-queries for --seconds; its round is their median. The table shows medians over the rounds, the
-largest resident memory of the process beside the bytes of its vectors, and ratios: medians of the
-rounds' own. akin also makes the mean and deviation of all scores, faiss does not.
+With --akin every round starts each side once as a process of its own, one after the other (so one
+at a time holds its vectors), in turning order. A side makes its vectors, runs one query that is not
+counted, then queries for --seconds; its round is their median. The table shows medians over the
+rounds, the largest resident memory of the process beside the bytes of its vectors, and ratios:
+medians of the rounds' own.
+
+With --library faiss and libakin are in one process and take turns call by call, which a busy
+machine disturbs less; two sides at a time hold their vectors. "alone" is then one thread of both.
+
+akin also makes the mean and deviation of all scores, faiss does not.
 """
 import argparse
+import ctypes
 import json
 import os
 import statistics
@@ -56,13 +63,13 @@ def fill(index, rows, dimensions):
         index.add(chunk)
 
 
-def peer(options):
-    """A side of faiss: prints {"seconds": median, "bytes": of the codes}."""
+def open_peer(side, options):
+    """A side of faiss as a function that runs a query, and what it must keep."""
     import faiss
     import numpy as np
 
     n, d = options.rows, options.dimensions
-    kind, _, way = options.peer.partition(" ")
+    kind, _, way = side.partition(" ")
     shards = options.threads if way == "shards" else 1
     faiss.omp_set_num_threads(1 if way else options.threads)
 
@@ -84,14 +91,69 @@ def peer(options):
             index.add_shard(part)
     queries = np.random.default_rng(SEED + 1).standard_normal((64, 1, d)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=2, keepdims=True)
-    index.search(queries[0], options.top)
+    turn = iter(range(1 << 62))
+    return (lambda: index.search(queries[next(turn) % 64], options.top)), (index, parts)
+
+
+def seconds_of(function):
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def peer(options):
+    """A side of faiss: prints {"seconds": median, "bytes": of the codes}."""
+    query, _keep = open_peer(options.peer, options)
+    query()
     each, start = [], time.perf_counter()
     while len(each) < 3 or time.perf_counter() - start < options.seconds:
-        begin = time.perf_counter()
-        index.search(queries[len(each) % 64], options.top)
-        each.append(time.perf_counter() - begin)
-    print(json.dumps({"seconds": statistics.median(each), "repeats": len(each),
-                      "bytes": n * d * (4 if kind == "flat" else 2), "faiss": faiss.__version__}))
+        each.append(seconds_of(query))
+    size = options.rows * options.dimensions * (4 if options.peer.startswith("flat") else 2)
+    print(json.dumps({"seconds": statistics.median(each), "repeats": len(each), "bytes": size}))
+
+
+class TrialOptions(ctypes.Structure):
+    """akin_search_trial_options of akin.h."""
+
+    _fields_ = [("size", ctypes.c_size_t), ("rows", ctypes.c_size_t), ("dimensions", ctypes.c_int),
+                ("stored", ctypes.c_int), ("threads", ctypes.c_int)]
+
+
+def turns(options):
+    """faiss and akin in this process, call by call."""
+    library = ctypes.CDLL(str(Path(options.library).resolve()))
+    library.akin_search_trial_run.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p,
+                                              ctypes.c_void_p]
+    library.akin_search_trial_free.argtypes = [ctypes.c_void_p]
+    print(f"{options.rows} rows of {options.dimensions}, one query at a time, {options.threads} "
+          f"threads, {options.calls} calls in turn: ms (least)")
+    for side, stored in (("flat", 2), ("flat alone", 2), ("flat shards", 2), ("fp16 alone", 1),
+                         ("fp16 shards", 1)):
+        if options.only and options.only not in side:
+            continue
+        threads = 1 if side.endswith("alone") else options.threads
+        query, keep = open_peer(side, options)
+        trial = ctypes.c_void_p()
+        asked = TrialOptions(ctypes.sizeof(TrialOptions), options.rows, options.dimensions, stored,
+                             threads)
+        if library.akin_search_trial_new(ctypes.byref(trial), ctypes.byref(asked), None) != 0:
+            sys.exit("akin_search_trial_new failed")
+
+        def ours():
+            if library.akin_search_trial_run(trial, options.top, None, None) != 0:
+                sys.exit("akin_search_trial_run failed")
+
+        query()
+        ours()
+        pairs = [(seconds_of(query), seconds_of(ours)) for _ in range(options.calls)]
+        library.akin_search_trial_free(trial)
+        del query, keep
+        theirs, mine = zip(*pairs)
+        ratio = statistics.median(a / b for a, b in pairs)
+        print(f"{side:12} {statistics.median(theirs) * 1e3:7.1f} ({min(theirs) * 1e3:.1f})   "
+              f"akin {'f16' if stored == 1 else 'f32'}, {threads} threads "
+              f"{statistics.median(mine) * 1e3:7.1f} ({min(mine) * 1e3:.1f})   "
+              f"faiss / akin {ratio:.2f}, of the least {min(theirs) / min(mine):.2f}", flush=True)
 
 
 def run(side, options):
@@ -121,6 +183,8 @@ def run(side, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--akin", help="the program")
+    parser.add_argument("--library", help="the shared library: in turn, call by call")
+    parser.add_argument("--calls", type=int, default=40, help="with --library")
     parser.add_argument("--rows", type=int, default=1000000)
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
@@ -134,8 +198,14 @@ def main():
     if options.peer:
         peer(options)
         return
+    if options.library:
+        if "OMP_NUM_THREADS" not in os.environ:  # read by the threads of IndexShards
+            os.environ["OMP_NUM_THREADS"] = "1"
+            os.execv(sys.executable, [sys.executable, *sys.argv])
+        turns(options)
+        return
     if not options.akin:
-        parser.error("--akin is needed")
+        parser.error("--akin or --library is needed")
     sides = ["flat", "flat alone", "flat shards", "fp16 shards"]
     if options.only:
         sides = [s for s in sides if options.only in s]
@@ -158,7 +228,8 @@ def main():
             for s in sides]
     print(f"{options.rows} rows of {options.dimensions}, one query at a time, "
           f"{options.threads} threads, {options.rounds} rounds")
-    head = ("ms", 8), ("least", 8), ("GB", 7), ("resident", 10), ("/ akin f32", 12), ("/ akin f16", 12)
+    head = (("ms", 8), ("least", 8), ("GB", 7), ("resident", 10), ("/ akin f32", 12),
+            ("/ akin f16", 12))
     print(" " * 12 + "".join(name.rjust(width) for name, width in head))
     for r in rows:
         print(f"{r['side']:12}{r['seconds'] * 1e3:8.1f}{r['least'] * 1e3:8.1f}"

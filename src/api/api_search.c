@@ -7,6 +7,7 @@
 #include "api/handles.h"
 #include "base/arith.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "rag/retrieve.h"
 #include "rag/walk.h"
 #include "report/contact_sheet.h"
@@ -229,15 +230,23 @@ akin_status akin_hits_write_html(const akin_hits *hits, const char *title,
     akin_buffer page;
     akin_buffer_init(&page, "a contact sheet", PAGE_BYTES);
     akin_sheet_entry *entries = calloc(hits->count + 1, sizeof *entries);
+    akin_json **facts = calloc(hits->count + 1, sizeof *facts);
     akin_status status;
-    if (entries == NULL) {
+    if (entries == NULL || facts == NULL) {
         status = akin_fail_nomem(err, "a contact sheet", hits->count * sizeof *entries);
         goto out;
     }
     AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_session_options", err));
-    for (size_t i = 0; i < hits->count; i++)
-        entries[i] = (akin_sheet_entry){ .path = hits->hits[i].path, .part = hits->hits[i].part,
-                                         .score = hits->hits[i].score, .z = hits->hits[i].z };
+    for (size_t i = 0; i < hits->count; i++) {
+        const akin_hit *hit = &hits->hits[i];
+        AKIN_TRY(akin_json_parse_object(hit->metadata, strlen(hit->metadata), hit->path, &facts[i],
+                                        err));
+        entries[i] = (akin_sheet_entry){
+            .path = hit->path, .part = hit->part, .score = hit->score, .z = hit->z,
+            .caption = akin_json_string(akin_json_get(facts[i], "caption")),
+            .taken_at = akin_json_string(akin_json_get(facts[i], "taken_at")),
+        };
+    }
     sheet.entries = entries;
     sheet.limits = akin_session_limits(&options);
     if (hits->match == AKIN_MATCH_UNCLEAR)
@@ -249,6 +258,9 @@ akin_status akin_hits_write_html(const akin_hits *hits, const char *title,
 out:
     akin_writer_abort(&w);
     akin_buffer_clear(&page);
+    for (size_t i = 0; facts != NULL && i < hits->count; i++)
+        akin_json_free(facts[i]);
+    free(facts);
     free(entries);
     return status;
 }

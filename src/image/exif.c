@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tiff_fields.h"
+
 enum { TAG_ORIENTATION = 0x0112 };
 
 typedef enum found {
@@ -18,48 +20,26 @@ typedef enum found {
     FOUND_BROKEN   /* no TIFF header */
 } found;
 
-typedef struct tiff {
-    const uint8_t *data;
-    size_t size;
-    bool big_endian;
-} tiff;
-
-/* The caller has checked that n bytes follow `at`. */
-static uint64_t number(const tiff *t, size_t at, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | t->data[at + (t->big_endian ? i : n - 1 - i)];
-    return v;
-}
-
-/* Bytes of one value of a TIFF type, 0 for the types Pillow does not know. */
-static size_t type_size(unsigned type)
-{
-    static const uint8_t sizes[] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8 };
-    return type < sizeof sizes ? sizes[type] : 0;
-}
-
 /* The first value of an entry as an orientation; 1 when it is none. Pillow compares whatever number
  * the type gives, and never text or bytes (types 1, 2, 7). */
-static int orientation_at(const tiff *t, size_t at, unsigned type)
+static int orientation_at(const akin_tiff *t, size_t at, unsigned type)
 {
     uint64_t v = 0;
     switch (type) {
     case 3: case 8:
-        v = number(t, at, 2);
+        v = akin_tiff_number(t, at, 2);
         break;
     case 4: case 9: case 13:
-        v = number(t, at, 4);
+        v = akin_tiff_number(t, at, 4);
         break;
     case 6:
         v = t->data[at];
         break;
     case 16:
-        v = number(t, at, 8);
+        v = akin_tiff_number(t, at, 8);
         break;
     case 5: case 10: {
-        uint64_t above = number(t, at, 4), below = number(t, at + 4, 4);
+        uint64_t above = akin_tiff_number(t, at, 4), below = akin_tiff_number(t, at + 4, 4);
         if (type == 10 && (above >> 31 || below >> 31)) { /* two minus signs cancel */
             above = above >> 31 ? (1ull << 32) - above : 0;
             below = below >> 31 ? (1ull << 32) - below : 0;
@@ -68,7 +48,7 @@ static int orientation_at(const tiff *t, size_t at, unsigned type)
         break;
     }
     case 11: case 12: {
-        uint64_t bits = number(t, at, type == 11 ? 4 : 8);
+        uint64_t bits = akin_tiff_number(t, at, type == 11 ? 4 : 8);
         double d;
         if (type == 11) {
             uint32_t bits32 = (uint32_t)bits;
@@ -89,7 +69,7 @@ static int orientation_at(const tiff *t, size_t at, unsigned type)
     return v >= 1 && v <= 8 ? (int)v : 1;
 }
 
-static bool header(tiff *t)
+static bool header(akin_tiff *t)
 {
     /* The third and fourth are wrong ("MM" with little-endian 42), read by Pillow all the same. The
      * BigTIFF header of big-endian order it reads as a classic one, that of little-endian it
@@ -114,38 +94,29 @@ static found exif_orientation(const uint8_t *data, size_t size, int *orientation
     }
     if (size == 0)
         return FOUND_NONE;
-    tiff t = { data, size, false };
+    akin_tiff t = { data, size, false };
     if (!header(&t))
         return FOUND_BROKEN;
-    uint64_t at = number(&t, 4, 4);
-    if (at > size || size - at < 2)
+    akin_tiff_directory d;
+    if (!akin_tiff_directory_at(&t, akin_tiff_number(&t, 4, 4), &d))
         return FOUND_NONE;
-    uint64_t entries = number(&t, (size_t)at, 2), total = 0;
+    uint64_t total = 0;
     uint8_t seen[65536 / 8] = { 0 }; /* of several entries of a tag the first with a value counts */
-    at += 2;
-    for (uint64_t i = 0; i < entries; i++, at += 12) {
-        if (size - at < 12)
-            return FOUND_NONE;
-        size_t entry = (size_t)at;
-        unsigned tag = (unsigned)number(&t, entry, 2), type = (unsigned)number(&t, entry + 2, 2);
-        uint64_t bytes = number(&t, entry + 4, 4) * type_size(type);
-        size_t value = entry + 8;
-        if (bytes == 0 || (seen[tag / 8] >> tag % 8 & 1) != 0)
+    for (akin_tiff_entry e; akin_tiff_next(&d, &e);) {
+        const uint64_t bytes = (uint64_t)e.count * akin_tiff_type_size(e.type);
+        if (bytes == 0 || (seen[e.tag / 8] >> e.tag % 8 & 1) != 0)
             continue;
-        if (bytes > 4) {
-            total += bytes;
-            if (total > size) /* values larger than the whole block: Pillow skips the entry, */
-                continue;
-            uint64_t offset = number(&t, value, 4);
-            if (offset > size || size - offset < bytes) /* but gives up at one that lies outside */
-                return FOUND_NONE;
-            value = (size_t)offset;
-        }
-        if (tag == TAG_ORIENTATION) {
-            *orientation = orientation_at(&t, value, type);
+        total += bytes > 4 ? bytes : 0;
+        if (bytes > 4 && total > size) /* values larger than the whole block: Pillow skips these, */
+            continue;
+        size_t at, inside;
+        if (!akin_tiff_values(&t, &e, &at, &inside)) /* but gives up at one that lies outside */
+            return FOUND_NONE;
+        if (e.tag == TAG_ORIENTATION) {
+            *orientation = orientation_at(&t, at, e.type);
             return FOUND_TAG;
         }
-        seen[tag / 8] |= (uint8_t)(1u << tag % 8);
+        seen[e.tag / 8] |= (uint8_t)(1u << e.tag % 8);
     }
     return FOUND_NONE;
 }

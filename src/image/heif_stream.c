@@ -13,12 +13,11 @@
 
 #include "base/buffer.h"
 #include "base/cursor.h"
+#include "boxes.h"
 
 /* Units, boxes, items and bytes put together, beside four for each byte of the file: at most 0.3 s.
  * Files whose items do not overlap need less than one a byte. */
 #define WORK_EXTRA ((uint64_t)1 << 24)
-
-#define BOX(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
 enum {
     OBU_SEQUENCE = 1,
@@ -270,24 +269,12 @@ static void nal(finder *f, const uint8_t *data, size_t size)
         parameter_set(f, akin_cursor_over(data, size));
 }
 
-/* A big-endian number of `count` bytes, 8 at most. */
-static bool get_be(akin_cursor *c, unsigned count, uint64_t *out)
-{
-    const uint8_t *p = NULL;
-    if (!akin_cursor_bytes(c, count, &p))
-        return false;
-    *out = 0;
-    for (unsigned i = 0; i < count; i++)
-        *out = *out << 8 | p[i];
-    return true;
-}
-
 /* Units one behind the other, each with its size before it; the last may be cut. */
 static akin_status walk_nals(finder *f, akin_cursor c, unsigned length)
 {
     akin_status status = AKIN_OK;
     uint64_t size;
-    while (get_be(&c, length, &size)) {
+    while (akin_get_big(&c, length, &size)) {
         const uint8_t *data = NULL;
         AKIN_TRY(spend(f, 1));
         size = size < akin_cursor_left(&c) ? size : akin_cursor_left(&c);
@@ -305,12 +292,12 @@ static akin_status hevc_record(finder *f, akin_cursor c, unsigned *length)
     uint64_t sizes, arrays, count, size;
     const uint8_t *data = NULL;
     *length = 4;
-    if (!akin_cursor_skip(&c, 21) || !get_be(&c, 1, &sizes) || !get_be(&c, 1, &arrays))
+    if (!akin_cursor_skip(&c, 21) || !akin_get_big(&c, 1, &sizes) || !akin_get_big(&c, 1, &arrays))
         return AKIN_OK;
     *length = (unsigned)(sizes & 3) + 1;
-    for (; arrays != 0 && akin_cursor_skip(&c, 1) && get_be(&c, 2, &count); arrays--)
+    for (; arrays != 0 && akin_cursor_skip(&c, 1) && akin_get_big(&c, 2, &count); arrays--)
         for (; count != 0; count--) {
-            if (!get_be(&c, 2, &size) || !akin_cursor_bytes(&c, size, &data))
+            if (!akin_get_big(&c, 2, &size) || !akin_cursor_bytes(&c, size, &data))
                 goto out;
             AKIN_TRY(spend(f, 1));
             nal(f, data, (size_t)size);
@@ -321,29 +308,6 @@ out:
 
 /* ---- boxes */
 
-/* The next box; one that is longer than what holds it ends there. */
-static bool next_box(akin_cursor *c, uint32_t *type, akin_cursor *payload)
-{
-    uint64_t size, name, header = 8;
-    const uint8_t *data = NULL;
-    if (!get_be(c, 4, &size) || !get_be(c, 4, &name))
-        return false;
-    if (size == 1) {
-        header = 16;
-        if (!get_be(c, 8, &size))
-            return false;
-    } else if (size == 0) {
-        size = UINT64_MAX;
-    }
-    if (size < header)
-        return false;
-    size = size - header < akin_cursor_left(c) ? size - header : akin_cursor_left(c);
-    akin_cursor_bytes(c, size, &data);
-    *type = (uint32_t)name;
-    *payload = akin_cursor_over(data, (size_t)size);
-    return true;
-}
-
 typedef akin_status visitor(finder *f, uint32_t type, akin_cursor box, const akin_cursor *item);
 
 /* Each box in `c`, and in what iprp and ipco hold: `depth` boxes down. */
@@ -353,9 +317,9 @@ static akin_status each_box(finder *f, akin_cursor c, unsigned depth, visitor *v
     akin_status status = AKIN_OK;
     uint32_t type;
     akin_cursor box;
-    while (next_box(&c, &type, &box)) {
+    while (akin_next_box(&c, &type, &box)) {
         AKIN_TRY(spend(f, 1));
-        if (type != BOX('i', 'p', 'r', 'p') && type != BOX('i', 'p', 'c', 'o'))
+        if (type != AKIN_BOX('i', 'p', 'r', 'p') && type != AKIN_BOX('i', 'p', 'c', 'o'))
             AKIN_TRY(visit(f, type, box, item));
         else if (depth != 0)
             AKIN_TRY(each_box(f, box, depth - 1, visit, item));
@@ -372,7 +336,7 @@ static akin_status record(finder *f, uint32_t type, akin_cursor box, const akin_
     sequence s = { .known = false };
     unsigned length;
     bool cut;
-    if (type == BOX('a', 'v', '1', 'C') && akin_cursor_skip(&box, 4)) {
+    if (type == AKIN_BOX('a', 'v', '1', 'C') && akin_cursor_skip(&box, 4)) {
         const uint8_t *units;
         size_t size = akin_cursor_left(&box);
         akin_cursor_bytes(&box, size, &units);
@@ -383,7 +347,7 @@ static akin_status record(finder *f, uint32_t type, akin_cursor box, const akin_
                              "an AV1 configuration record that ends inside a unit");
         if (item != NULL)
             AKIN_TRY(walk_obus(f, *item, &s, &cut));
-    } else if (type == BOX('h', 'v', 'c', 'C')) {
+    } else if (type == AKIN_BOX('h', 'v', 'c', 'C')) {
         AKIN_TRY(hevc_record(f, box, &length));
         if (item != NULL && length != 4)
             AKIN_TRY(walk_nals(f, *item, length));
@@ -429,8 +393,8 @@ static akin_status item_locations(finder *f, akin_cursor c)
     uint64_t version, flags, sizes, count;
     akin_buffer whole;
     akin_buffer_init(&whole, "a HEIF item", f->size);
-    if (!get_be(&c, 1, &version) || version > 2 || !get_be(&c, 3, &flags) ||
-        !get_be(&c, 2, &sizes) || !get_be(&c, version < 2 ? 2 : 4, &count))
+    if (!akin_get_big(&c, 1, &version) || version > 2 || !akin_get_big(&c, 3, &flags) ||
+        !akin_get_big(&c, 2, &sizes) || !akin_get_big(&c, version < 2 ? 2 : 4, &count))
         return AKIN_OK;
     const unsigned offset_size = field(sizes >> 12), length_size = field(sizes >> 8 & 15);
     const unsigned base_size = field(sizes >> 4 & 15);
@@ -438,9 +402,10 @@ static akin_status item_locations(finder *f, akin_cursor c)
     for (; count != 0; count--) {
         uint64_t id, method = 0, reference, base, extents;
         AKIN_TRY(spend(f, 1));
-        if (!get_be(&c, version < 2 ? 2 : 4, &id) || (version != 0 && !get_be(&c, 2, &method)) ||
-            !get_be(&c, 2, &reference) || !get_be(&c, base_size, &base) ||
-            !get_be(&c, 2, &extents))
+        if (!akin_get_big(&c, version < 2 ? 2 : 4, &id) ||
+            (version != 0 && !akin_get_big(&c, 2, &method)) ||
+            !akin_get_big(&c, 2, &reference) || !akin_get_big(&c, base_size, &base) ||
+            !akin_get_big(&c, 2, &extents))
             break;
         method &= 15;
         const uint8_t *data = NULL;
@@ -449,8 +414,8 @@ static akin_status item_locations(finder *f, akin_cursor c)
         for (uint64_t i = 0; i < extents; i++) {
             uint64_t index, offset, length;
             AKIN_TRY(spend(f, 1));
-            if (!get_be(&c, index_size, &index) || !get_be(&c, offset_size, &offset) ||
-                !get_be(&c, length_size, &length))
+            if (!akin_get_big(&c, index_size, &index) || !akin_get_big(&c, offset_size, &offset) ||
+                !akin_get_big(&c, length_size, &length))
                 break;
             akin_cursor in = akin_cursor_over(f->file, f->size);
             if (method == 1 && f->has_idat)
@@ -476,7 +441,7 @@ out:
 static akin_status locations(finder *f, uint32_t type, akin_cursor box, const akin_cursor *item)
 {
     (void)item;
-    return type == BOX('i', 'l', 'o', 'c') ? item_locations(f, box) : AKIN_OK;
+    return type == AKIN_BOX('i', 'l', 'o', 'c') ? item_locations(f, box) : AKIN_OK;
 }
 
 akin_status akin_heif_largest(const uint8_t *data, size_t size, const char *path, uint32_t *width,
@@ -487,14 +452,14 @@ akin_status akin_heif_largest(const uint8_t *data, size_t size, const char *path
                  .work = WORK_EXTRA + 4 * (uint64_t)size };
     akin_cursor file = akin_cursor_over(data, size), box, child;
     uint32_t type;
-    while (next_box(&file, &type, &box)) {
+    while (akin_next_box(&file, &type, &box)) {
         AKIN_TRY(spend(&f, 1));
-        if (type != BOX('m', 'e', 't', 'a') || !akin_cursor_skip(&box, 4))
+        if (type != AKIN_BOX('m', 'e', 't', 'a') || !akin_cursor_skip(&box, 4))
             continue;
         f.meta = box;
         f.has_idat = false;
-        while (!f.has_idat && next_box(&box, &type, &child))
-            if (type == BOX('i', 'd', 'a', 't')) {
+        while (!f.has_idat && akin_next_box(&box, &type, &child))
+            if (type == AKIN_BOX('i', 'd', 'a', 't')) {
                 f.has_idat = true;
                 f.idat = child;
             }

@@ -22,6 +22,7 @@
 #include "base/cursor.h"
 #include "decode.h"
 #include "exif.h"
+#include "jpeg_segments.h"
 
 /* A progressive file may hold any number of scans, each a pass over all coefficients: a file of a
  * few kilobytes could keep a processor busy for hours. Encoders write about ten. */
@@ -121,68 +122,15 @@ static void source_skip(j_decompress_ptr cinfo, long count)
     cinfo->src->bytes_in_buffer -= n;
 }
 
-/* The segments before the first scan, walked as Pillow walks them, for the last EXIF (several are
- * joined) and the last XMP. */
 static akin_status read_orientation(job *j)
 {
-    static const char exif_id[] = "Exif\0"; /* with the NUL that ends it: 6 bytes */
-    static const char xmp_id[] = "http://ns.adobe.com/xap/1.0/";
     akin_status status = AKIN_OK;
-    akin_cursor c = akin_cursor_over(j->from->data, j->from->size);
-    const uint8_t *exif = NULL, *xmp = NULL, *segment;
-    size_t exif_size = 0, xmp_size = 0;
+    akin_jpeg_metadata found;
     akin_buffer joined;
     akin_buffer_init(&joined, "EXIF", j->from->size);
-    uint8_t byte = 0xff, high, low;
-    akin_cursor_skip(&c, 3);
-    for (bool more = true; more;) {
-        if (byte != 0xff) {
-            more = akin_cursor_u8(&c, &byte);
-            continue;
-        }
-        uint8_t marker;
-        if (!akin_cursor_u8(&c, &marker))
-            break;
-        if (marker == 0x00 || marker == 0xff) {
-            if (marker == 0x00)
-                more = akin_cursor_u8(&c, &byte);
-            continue;
-        }
-        if (marker < 0xc0 || marker == 0xda)
-            break;
-        bool bare = marker == 0xc8 || (marker >= 0xd0 && marker <= 0xd9) ||
-                    (marker >= 0xf0 && marker <= 0xfd);
-        if (!bare) {
-            if (!akin_cursor_u8(&c, &high) || !akin_cursor_u8(&c, &low))
-                break;
-            size_t n = (size_t)high << 8 | low;
-            if (!akin_cursor_bytes(&c, n < 2 ? 0 : n - 2, &segment))
-                break;
-            n = n < 2 ? 0 : n - 2;
-            if (marker == 0xe1 && n >= sizeof exif_id &&
-                memcmp(segment, exif_id, sizeof exif_id) == 0) {
-                if (exif == NULL) {
-                    exif = segment;
-                    exif_size = n;
-                } else {
-                    if (joined.size == 0)
-                        AKIN_TRY(akin_buffer_add(&joined, exif, exif_size, j->err));
-                    AKIN_TRY(akin_buffer_add(&joined, segment + sizeof exif_id, n - sizeof exif_id,
-                                             j->err));
-                }
-            } else if (marker == 0xe1 && n >= sizeof xmp_id &&
-                       memcmp(segment, xmp_id, sizeof xmp_id) == 0) {
-                xmp = segment + sizeof xmp_id;
-                xmp_size = n - sizeof xmp_id;
-            }
-        }
-        more = akin_cursor_u8(&c, &byte);
-    }
-    if (joined.size != 0) {
-        exif = (const uint8_t *)joined.data;
-        exif_size = joined.size;
-    }
-    j->orientation = akin_orientation_read(exif, exif_size, xmp, xmp_size);
+    AKIN_TRY(akin_jpeg_metadata_find(&found, j->from->data, j->from->size, &joined, j->err));
+    j->orientation =
+        akin_orientation_read(found.exif, found.exif_size, found.xmp, found.xmp_size);
 out:
     akin_buffer_clear(&joined);
     return status;

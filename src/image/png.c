@@ -26,21 +26,12 @@
 #include "base/cursor.h"
 #include "decode.h"
 #include "exif.h"
-
-/* Most text that one chunk may inflate to; Pillow's MAX_TEXT_CHUNK. Longer text is passed over. */
-#define MAX_TEXT ((size_t)1 << 20)
+#include "png_text.h"
 
 /* What libpng and zlib keep beside rows. Measured below 100 KiB. */
 #define DECODER_BYTES ((size_t)256 << 10)
 
 enum { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6 };
-
-/* Text of a chunk, borrowed from the file. */
-typedef struct text {
-    const uint8_t *data;
-    size_t size;
-    bool deflated;
-} text;
 
 typedef struct job {
     const akin_encoded *from;
@@ -60,7 +51,7 @@ typedef struct job {
     size_t first_data;  /* offset of the first IDAT chunk */
     int frames;         /* of an animation; 0 when it is none */
     bool frame_control; /* the image data is one of them */
-    text exif, profile, xmp;
+    akin_png_text exif, profile, xmp;
 
     akin_canvas canvas;
     uint8_t *row; /* one converted row of an interlaced picture */
@@ -200,52 +191,19 @@ static akin_status read_key(job *j, const chunk *c)
     return AKIN_OK;
 }
 
-/* Whether the chunk's keyword is `name`; *rest is what follows the NUL after it. */
-static bool keyword(const chunk *c, const char *name, text *rest)
-{
-    size_t n = strlen(name) + 1;
-    if (c->size < n || memcmp(c->data, name, n) != 0)
-        return false;
-    *rest = (text){ c->data + n, c->size - n, false };
-    return true;
-}
-
 /* Keeps what may say how the picture is turned; of several the last counts. Nothing is inflated
  * here: only the last is, once. */
 static void read_metadata(job *j, const chunk *c)
 {
-    text t = { 0 };
-    if (is(c, "eXIf")) {
-        j->exif = (text){ c->data, c->size, false };
-        return;
-    }
-    bool plain = is(c, "tEXt"), packed = is(c, "zTXt"), international = is(c, "iTXt");
-    if (!plain && !packed && !international)
-        return;
-    if (plain && keyword(c, "exif", &t)) {
+    akin_png_text t;
+    if (is(c, "eXIf"))
+        j->exif = (akin_png_text){ c->data, c->size, false };
+    else if (is(c, "tEXt") && akin_png_text_of(c->name, c->data, c->size, "exif", &t))
         j->exif = t;
-        return;
-    }
-    bool profile = keyword(c, "Raw profile type exif", &t);
-    if (!profile && !keyword(c, "XML:com.adobe.xmp", &t))
-        return;
-    if (packed) {
-        if (t.size == 0 || t.data[0] != 0)
-            return;
-        t = (text){ t.data + 1, t.size - 1, true };
-    } else if (international) {
-        if (t.size < 2 || (t.data[0] != 0 && t.data[1] != 0))
-            return;
-        t = (text){ t.data + 2, t.size - 2, t.data[0] != 0 };
-        for (int i = 0; i < 2; i++) { /* language, translated keyword */
-            const uint8_t *nul = t.size != 0 ? memchr(t.data, 0, t.size) : NULL;
-            if (nul == NULL)
-                return;
-            t.size -= (size_t)(nul + 1 - t.data);
-            t.data = nul + 1;
-        }
-    }
-    *(profile ? &j->profile : &j->xmp) = t;
+    else if (akin_png_text_of(c->name, c->data, c->size, "Raw profile type exif", &t))
+        j->profile = t;
+    else if (akin_png_text_of(c->name, c->data, c->size, "XML:com.adobe.xmp", &t))
+        j->xmp = t;
 }
 
 /* Walks all chunks: header, palette and transparency before the image data, metadata anywhere. */
@@ -312,92 +270,32 @@ static akin_status walk(job *j)
 
 /* ---- orientation */
 
-/* Text of at most MAX_TEXT bytes; *got is false when it is longer or not deflated at all. */
-static akin_status inflate_text(const text *t, akin_buffer *out, bool *got, akin_error *err)
-{
-    z_stream z = { 0 };
-    *got = false;
-    akin_status status = akin_buffer_reserve(out, MAX_TEXT, err);
-    if (status != AKIN_OK)
-        return status;
-    int result = inflateInit(&z);
-    if (result == Z_MEM_ERROR)
-        return akin_fail_nomem(err, "a PNG text", 0);
-    if (result != Z_OK)
-        return AKIN_OK;
-    z.next_in = (Bytef *)(uintptr_t)t->data;
-    z.avail_in = (uInt)akin_min(t->size, UINT32_MAX);
-    z.next_out = (Bytef *)out->data;
-    z.avail_out = (uInt)MAX_TEXT;
-    result = inflate(&z, Z_SYNC_FLUSH);
-    out->size = MAX_TEXT - z.avail_out;
-    *got = result == Z_STREAM_END ||
-           ((result == Z_OK || result == Z_BUF_ERROR) && z.avail_in == 0);
-    inflateEnd(&z);
-    /* The window, of 32 KiB, is allocated on the way. */
-    return result == Z_MEM_ERROR ? akin_fail_nomem(err, "a PNG text", 0) : AKIN_OK;
-}
-
-static int hex_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* "Raw profile type exif": three lines (an empty one, "exif", the length), then hexadecimal digits.
- * Decodes in place; false when they are none. */
-static bool decode_profile(uint8_t *text_bytes, size_t *size)
-{
-    size_t in = 0, out = 0, lines = 0;
-    while (in < *size && lines < 3)
-        lines += text_bytes[in++] == '\n';
-    int pending = -1;
-    for (; in < *size; in++) {
-        uint8_t ch = text_bytes[in];
-        if (ch == '\n')
-            continue; /* Pillow joins the lines: a pair of digits may lie across two */
-        int digit = hex_digit(ch);
-        bool space = ch == ' ' || (ch >= '\t' && ch <= '\r');
-        if (digit < 0 && (!space || pending >= 0))
-            return false;
-        if (digit < 0)
-            continue;
-        if (pending < 0) {
-            pending = digit;
-        } else {
-            text_bytes[out++] = (uint8_t)(pending << 4 | digit);
-            pending = -1;
-        }
-    }
-    *size = out;
-    return pending < 0;
-}
-
 /* *orientation is 1 unless the file says otherwise. Metadata that cannot be read is no error. */
 static akin_status read_orientation(const job *j, int *orientation)
 {
     akin_status status = AKIN_OK;
     akin_buffer profile, xmp_text;
-    akin_buffer_init(&profile, "EXIF", MAX_TEXT);
-    akin_buffer_init(&xmp_text, "XMP", MAX_TEXT);
-    text exif = j->exif, xmp = j->xmp;
+    akin_buffer_init(&profile, "EXIF", AKIN_PNG_MAX_TEXT);
+    akin_buffer_init(&xmp_text, "XMP", AKIN_PNG_MAX_TEXT);
+    akin_png_text exif = j->exif, xmp = j->xmp;
     bool got = true;
     *orientation = 1;
     if (exif.data == NULL && j->profile.data != NULL) {
         if (j->profile.deflated)
-            AKIN_TRY(inflate_text(&j->profile, &profile, &got, j->err));
-        else if (j->profile.size > MAX_TEXT)
+            AKIN_TRY(akin_png_text_inflate(&j->profile, &profile, &got, j->err));
+        else if (j->profile.size > AKIN_PNG_MAX_TEXT)
             got = false;
         else
             AKIN_TRY(akin_buffer_add(&profile, j->profile.data, j->profile.size, j->err));
-        if (!got || (profile.size != 0 && !decode_profile((uint8_t *)profile.data, &profile.size)))
+        if (!got || (profile.size != 0 &&
+                     !akin_png_profile_decode((uint8_t *)profile.data, &profile.size)))
             goto out;
-        exif = (text){ profile.size != 0 ? (const uint8_t *)profile.data : (const uint8_t *)"",
-                       profile.size, false };
+        exif = (akin_png_text){ (const uint8_t *)(profile.size != 0 ? profile.data : ""),
+                                profile.size, false };
     }
     if (xmp.deflated) {
-        AKIN_TRY(inflate_text(&xmp, &xmp_text, &got, j->err));
-        xmp = (text){ got ? (const uint8_t *)xmp_text.data : NULL, xmp_text.size, false };
+        AKIN_TRY(akin_png_text_inflate(&xmp, &xmp_text, &got, j->err));
+        xmp = (akin_png_text){ got ? (const uint8_t *)xmp_text.data : NULL, xmp_text.size, false };
     }
     *orientation = akin_orientation_read(exif.data, exif.size, xmp.data, xmp.size);
 out:

@@ -18,6 +18,7 @@
 #include "base/arith.h"
 #include "exif.h"
 #include "library.h"
+#include "tiff_fields.h"
 
 /* ---- the library */
 
@@ -75,26 +76,9 @@ enum {
 /* A file of five previews and two layers of pixels has seven. */
 #define MAX_DIRECTORIES 32
 
-typedef struct tiff {
-    const uint8_t *data;
-    size_t size;
-    bool big_endian;
-} tiff;
-
-/* n bytes at `at` as a number, 0 past the end. */
-static uint32_t number(const tiff *t, size_t at, size_t n)
-{
-    uint32_t v = 0;
-    if (at > t->size || n > t->size - at)
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | t->data[at + (t->big_endian ? i : n - 1 - i)];
-    return v;
-}
-
 /* Pixels that a camera's sensor gave (colour filter array, or linear and not yet a picture), or
  * compressed in a camera maker's own way: Nikon, Sony, Pentax, Samsung. */
-static bool is_sensor_data(unsigned tag, uint32_t value)
+static bool is_sensor_data(unsigned tag, uint64_t value)
 {
     if (tag == TAG_PHOTOMETRIC)
         return value == 32803 || value == 34892;
@@ -116,34 +100,30 @@ static bool has_raw_name(const char *path)
 /* Walks the directories, the chained ones and the ones below them. A TIFF is a raw photograph when
  * it says so (DNGVersion), or holds sensor data anywhere; a Make alone is also a scanner's or a
  * phone's, so that such a file is one only when its name says so too. */
-static bool is_raw_tiff(const tiff *t, const char *path)
+static bool is_raw_tiff(const akin_tiff *t, const char *path)
 {
-    uint32_t queue[MAX_DIRECTORIES] = { number(t, 4, 4) };
+    uint64_t queue[MAX_DIRECTORIES] = { akin_tiff_number(t, 4, 4) };
     size_t count = 1;
     bool has_make = false;
-    for (size_t d = 0; d < count; d++) {
-        size_t at = queue[d];
-        uint32_t entries = number(t, at, 2);
-        if (at < 8 || at > t->size - 2)
+    for (size_t i = 0; i < count; i++) {
+        akin_tiff_directory d;
+        if (queue[i] < 8 || !akin_tiff_directory_at(t, queue[i], &d))
             continue;
-        at += 2;
-        for (uint32_t i = 0; i < entries && t->size - at >= 12; i++, at += 12) {
-            unsigned tag = number(t, at, 2), type = number(t, at + 2, 2);
-            uint32_t values = number(t, at + 4, 4);
-            if (tag == TAG_DNG_VERSION && d == 0)
+        for (akin_tiff_entry e; akin_tiff_next(&d, &e);) {
+            if (e.tag == TAG_DNG_VERSION && i == 0)
                 return true;
-            if (values == 1 && (type == 3 || type == 4) &&
-                is_sensor_data(tag, number(t, at + 8, type == 3 ? 2 : 4)))
+            if (e.count == 1 && (e.type == 3 || e.type == 4) &&
+                is_sensor_data(e.tag, akin_tiff_number(t, e.field, e.type == 3 ? 2 : 4)))
                 return true;
-            has_make = has_make || (tag == TAG_MAKE && d == 0);
-            if (tag == TAG_SUB_DIRECTORIES && (type == 4 || type == 13)) {
-                size_t list = values == 1 ? at + 8 : number(t, at + 8, 4);
-                for (uint32_t k = 0; k < values && count < MAX_DIRECTORIES; k++)
-                    queue[count++] = number(t, list + 4 * (size_t)k, 4);
+            has_make = has_make || (e.tag == TAG_MAKE && i == 0);
+            if (e.tag == TAG_SUB_DIRECTORIES && (e.type == 4 || e.type == 13)) {
+                uint64_t list = e.count == 1 ? e.field : akin_tiff_number(t, e.field, 4);
+                for (uint32_t k = 0; k < e.count && count < MAX_DIRECTORIES; k++)
+                    queue[count++] = akin_tiff_number(t, list + 4 * (uint64_t)k, 4);
             }
         }
-        if (count < MAX_DIRECTORIES && at <= t->size && number(t, at, 4) != 0)
-            queue[count++] = number(t, at, 4);
+        if (count < MAX_DIRECTORIES && akin_tiff_number(t, d.at, 4) != 0)
+            queue[count++] = akin_tiff_number(t, d.at, 4);
     }
     return has_make && has_raw_name(path);
 }
@@ -161,7 +141,7 @@ bool akin_is_raw(const void *bytes, size_t size, const char *path)
     const bool big = memcmp(b, "MM\0*", 4) == 0;
     if (!big && memcmp(b, "II*\0", 4) != 0)
         return false;
-    const tiff t = { b, size, big };
+    const akin_tiff t = { b, size, big };
     return (!big && memcmp(b + 8, "CR", 2) == 0) || is_raw_tiff(&t, path);
 }
 

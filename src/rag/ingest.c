@@ -544,10 +544,10 @@ static void tell_unread(const ingesting *g)
 {
     const akin_walk *walk = &g->plan->walk;
     for (size_t i = 0; i < walk->unread_count; i++) {
-        bool root = false;
-        for (size_t r = 0; r < walk->root_count && !root; r++)
-            root = strcmp(walk->roots[r].path, walk->unread[i].path) == 0;
-        if (root)
+        const char *path = walk->unread[i].path;
+        size_t size = AKIN_NONE;
+        const size_t root = akin_plan_root(g->plan, path, &size);
+        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0)
             continue;
         g->report->skipped++;
         tell(g, g->options->skipped, &walk->unread[i].why);

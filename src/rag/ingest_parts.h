@@ -96,7 +96,6 @@ typedef struct akin_plan {
     size_t *gone;         /* in known, fate GONE, not guarded: by content, then path */
     size_t gone_count;
     akin_guard *guards;   /* one a root of walk */
-    const char **roots;   /* of walk, sorted */
     size_t unchanged, skipped_before;
     akin_text_block *text;
     const akin_ingest_options *options;
@@ -113,6 +112,10 @@ void akin_plan_clear(akin_plan *plan);
 /* What a file that fails with `code` is remembered with: akin's settings, and of what lacks support
  * the modules. NULL when out of memory. */
 const char *akin_plan_settings(akin_plan *plan, akin_status code);
+
+/* The innermost root that `path` is or is below, or AKIN_NONE. *size: AKIN_NONE at first; then what
+ * the last call left there, for the next root above. */
+size_t akin_plan_root(const akin_plan *plan, const char *path, size_t *size);
 
 /* known[*first .. *end) are those below a folder; *self the one that is the path itself, or
  * AKIN_NONE. */

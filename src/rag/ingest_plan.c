@@ -49,40 +49,46 @@ bool akin_path_below(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-static int compare_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Whether path[0..size) is a root. */
-static bool is_root(const akin_plan *plan, const char *path, size_t size)
+/* The root that path[0..size) is, or AKIN_NONE. */
+static size_t find_root(const akin_plan *plan, const char *path, size_t size)
 {
     size_t low = 0, high = plan->walk.root_count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        int order = strncmp(plan->roots[middle], path, size);
-        if (order == 0 && plan->roots[middle][size] != '\0')
-            order = 1;
-        if (order == 0)
-            return true;
+        const char *root = plan->walk.roots[middle].path;
+        int order = strncmp(root, path, size);
+        if (order == 0 && root[size] == '\0')
+            return middle;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return false;
+    return AKIN_NONE;
+}
+
+size_t akin_plan_root(const akin_plan *plan, const char *path, size_t *size)
+{
+    const size_t whole = strlen(path);
+    for (size_t i = *size == AKIN_NONE ? whole : *size; i != 0; i--) {
+        /* "/a/b", then "/a", then "/" */
+        if (i != whole && path[i] != '/' && i != 1)
+            continue;
+        const size_t root = find_root(plan, path, i);
+        if (root != AKIN_NONE) {
+            *size = i - 1;
+            return root;
+        }
+    }
+    *size = 0;
+    return AKIN_NONE;
 }
 
 /* Whether a path is a root (self) or below one. */
 static bool below_roots(const akin_plan *plan, const char *path, bool self)
 {
-    const size_t size = strlen(path);
-    if (size > 1 && is_root(plan, "/", 1))
-        return true;
-    for (size_t i = 1; i < size; i++)
-        if (path[i] == '/' && is_root(plan, path, i))
-            return true;
-    return self && is_root(plan, path, size);
+    size_t size = self ? AKIN_NONE : strlen(path) - 1;
+    return akin_plan_root(plan, path, &size) != AKIN_NONE;
 }
 
 /* ---- Loading -------------------------------------------------------------------------------- */
@@ -217,9 +223,8 @@ static akin_status load(akin_plan *plan, akin_store *store, akin_error *err)
         return AKIN_OK;
     loading l = { plan, walk->root_count > many_roots };
     for (size_t i = 0; i < (l.everything ? 1 : walk->root_count); i++) {
-        const char *root = l.everything ? NULL : plan->roots[i];
-        if (!l.everything &&
-            (below_roots(plan, root, false) || (i != 0 && strcmp(root, plan->roots[i - 1]) == 0)))
+        const char *root = l.everything ? NULL : walk->roots[i].path;
+        if (!l.everything && below_roots(plan, root, false))
             continue;
         AKIN_TRY(akin_store_visit(store, root, load_item, &l, err));
         AKIN_TRY(akin_store_visit_skips(store, root, load_skip, &l, err));
@@ -322,15 +327,11 @@ akin_status akin_plan_make(akin_plan *plan, akin_store *store, const char *const
         walk.context = options->context;
     }
     AKIN_TRY(akin_walk_paths(&plan->walk, paths, count, &walk, err));
-    plan->roots = malloc((plan->walk.root_count + 1) * sizeof *plan->roots);
     plan->guards = calloc(plan->walk.root_count + 1, sizeof *plan->guards);
-    if (plan->roots == NULL || plan->guards == NULL) {
+    if (plan->guards == NULL) {
         status = akin_fail_nomem(err, "plan", 0);
         goto out;
     }
-    for (size_t i = 0; i < plan->walk.root_count; i++)
-        plan->roots[i] = plan->walk.roots[i].path;
-    qsort(plan->roots, plan->walk.root_count, sizeof *plan->roots, compare_text);
     AKIN_TRY(load(plan, store, err));
     AKIN_TRY(compare(plan, err));
     AKIN_TRY(akin_leave_plan(plan, err));
@@ -348,7 +349,6 @@ void akin_plan_clear(akin_plan *plan)
     free(plan->returned);
     free(plan->gone);
     free(plan->guards);
-    free(plan->roots);
     while (plan->text != NULL) {
         akin_text_block *below = plan->text->below;
         free(plan->text);

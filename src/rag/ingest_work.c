@@ -558,8 +558,12 @@ static void coordinate(shared *all)
 akin_status akin_work_run(const akin_work *work, const akin_job *jobs, size_t count,
                           akin_error *err)
 {
+    const akin_embedder *e = work->embedder;
     if (count == 0)
         return AKIN_OK;
+    if (e->batch == 0 || e->pixels == 0 || e->dimensions == 0)
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL, "an embedder without batch, pixels or "
+                                                     "dimensions");
     akin_status status = AKIN_OK;
     if (work->embedder->begin != NULL)
         status = work->embedder->begin(work->embedder->context, err);

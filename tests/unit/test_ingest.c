@@ -1259,7 +1259,7 @@ static void sidecar_changes(void **state)
     assert_int_equal(p->notes, 0);
 }
 
-/* ---- Videos ------------------------------------------------------------------------------------ */
+/* ---- Videos ------------------------------------------------------------------------------- */
 
 static void write_video(const place *p, const char *name, const char *golden)
 {
@@ -1625,6 +1625,39 @@ static void another_model_and_a_drive_away(void **state)
     has(p, 5, 0, 0);
 }
 
+/* Most of the files are gone: nothing is swapped, unless they are gone for good. */
+static void another_model_and_most_gone(void **state)
+{
+    place *p = *state;
+    char id[8];
+    write_pictures(p, "", 30, 1);
+    index_well(p);
+    for (unsigned i = 0; i < 22; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%03u.jpg", i);
+        remove_file(p, name);
+    }
+    assert_int_equal(reindex(p), AKIN_E_UNSAFE);
+    assert_int_equal(p->report.indexed, 8);
+    assert_int_equal(p->report.skipped, 22);
+    assert_int_equal(p->report.kept, 22);
+    assert_string_equal(identity(p, id), "aa");
+    has(p, 30, 0, 0);
+    p->options.prune = true;
+    assert_int_equal(reindex(p), AKIN_OK);
+    assert_int_equal(p->report.indexed, 0);
+    assert_int_equal(p->report.unchanged, 8);
+    assert_int_equal(p->report.missing, 22);
+    assert_string_equal(identity(p, id), "bb");
+    p->options.prune = false;
+    write_pictures(p, "", 30, 1); /* after all */
+    index_well(p);
+    assert_int_equal(p->report.indexed, 22);
+    has(p, 30, 0, 0);
+    char *all = dump(p); /* each with its vector */
+    free(all);
+}
+
 /* A content is read wherever it still is. */
 static void another_model_and_a_copy(void **state)
 {
@@ -1706,6 +1739,7 @@ int main(void)
         TEST(dry_run),
         TEST(another_model),
         TEST(another_model_and_a_drive_away),
+        TEST(another_model_and_most_gone),
         TEST(another_model_and_a_copy),
         TEST(another_model_and_a_video),
     };

@@ -322,7 +322,7 @@ static void the_model_is_kept(void **state)
     assert_int_equal(akin_store_drop(store, "/a", NULL, 0, &err), AKIN_E_ARGUMENT);
     assert_non_null(strstr(err.message, "not opened for writing"));
     assert_string_equal(akin_store_folder(store), folder);
-    assert_null(akin_store_advice(store));
+    assert_true((akin_store_advice(store) == NULL) == (akin_remote_kind(root) == NULL));
     akin_store_close(store);
 }
 
@@ -1141,13 +1141,16 @@ static char journal_of(const char *path)
 static void on_a_network_no_log_and_no_mapping(void **state)
 {
     (void)state;
+    if (akin_remote_kind(root) != NULL) {
+        print_message("skipped: %s is on %s itself; set TMPDIR\n", root, akin_remote_kind(root));
+        skip();
+    }
     char *database = in_root("p/.akin/images/collection.sqlite");
     akin_store *store = create(NULL);
     put(store, "/a", 1);
     OK(akin_store_commit(store, &err));
     assert_int_equal(journal_of(database), 2);
     akin_store_close(store);
-    assert_null(akin_remote_kind(root)); /* or the tests would have to be told apart */
 
     store = open_store(true);
     store->remote = "NFS";
