@@ -110,15 +110,15 @@ static void check_root(akin_plan *plan, size_t r)
     const akin_root *root = &plan->walk.roots[r];
     akin_error *why = &plan->guards[r].why;
     const tally t = count_below(plan, root->path);
-    if (root->why.code != AKIN_OK) {
+    if (root->why != NULL) {
         if (plan->prune && t.items != 0)
             return;
-        *why = root->why;
+        *why = *root->why;
         if (t.live != 0)
-            akin_fail(why, root->why.code, root->path,
+            akin_fail(why, root->why->code, root->path,
                       "%s; %zu of its files are in the collection and stay there: is a drive "
                       "away? " GONE_FOR_GOOD,
-                      root->why.message, t.live);
+                      root->why->message, t.live);
     } else if (root->folder && root->entries == 0 && t.gone != 0) {
         akin_fail(why, AKIN_E_UNSAFE, root->path,
                   "is empty; %zu of its files are in the collection and stay there: is a drive "
@@ -202,7 +202,7 @@ akin_status akin_leave_plan(akin_plan *plan, akin_error *err)
                                                    : AKIN_FATE_STAYS;
     }
     for (size_t r = 0; r < walk->root_count; r++)
-        if (walk->roots[r].why.code != AKIN_OK)
+        if (walk->roots[r].why != NULL)
             doubt(plan, walk->roots[r].path);
     for (size_t r = 0; r < walk->root_count; r++)
         check_root(plan, r);

@@ -736,14 +736,27 @@ static bool is_loop(const walker *w, size_t at)
     return false;
 }
 
+/* The root cannot be read. */
+static akin_status blame(akin_root *root, const akin_error *why, akin_error *err)
+{
+    root->readable = false;
+    if (root->why == NULL)
+        root->why = malloc(sizeof *root->why);
+    if (root->why == NULL)
+        return no_memory(err);
+    *root->why = *why;
+    return AKIN_OK;
+}
+
 /* Told of the folder, and of the root when it is one. */
 static akin_status cannot_read(walker *w, size_t at, const akin_error *why, akin_error *err)
 {
     const folder *f = &w->folders[at];
     if (f->parent == NO_PARENT) {
-        akin_root *root = root_at(w->out, f->path, strlen(f->path));
-        root->readable = false;
-        root->why = *why;
+        const akin_status status =
+            blame(root_at(w->out, f->path, strlen(f->path)), why, err);
+        if (status != AKIN_OK)
+            return status;
     }
     return add_unread(w, f->path, why, err);
 }
@@ -881,9 +894,8 @@ static akin_status rules_above(walker *w, folder *f, akin_error *err)
             outer = ignore;
         } else if (status != AKIN_E_NOT_FOUND && status != AKIN_E_PERMISSION) {
             akin_root *root = root_at(w->out, f->path, strlen(f->path));
-            root->readable = false;
-            root->why = why;
-            return add_unread(w, f->path, &why, err);
+            const akin_status blamed = blame(root, &why, err);
+            return blamed == AKIN_OK ? add_unread(w, f->path, &why, err) : blamed;
         }
     }
     f->ignore = outer;
@@ -893,30 +905,28 @@ static akin_status rules_above(walker *w, folder *f, akin_error *err)
 static akin_status make_root(akin_root *root, const char *path, akin_error *err)
 {
     struct stat st;
+    akin_error why = { 0 };
     const int found = stat(path, &st) == 0 ? 0 : errno;
-    root->readable = false;
     if (found == 0 && S_ISDIR(st.st_mode)) {
         root->folder = true;
-        root->readable = true;
         root->path = realpath(path, NULL);
-        if (root->path != NULL)
+        root->readable = root->path != NULL;
+        if (root->readable)
             return AKIN_OK;
-        root->readable = false;
-        akin_fail_errno(&root->why, errno, path, "cannot find where it is");
-        return akin_path_absolute(path, &root->path, err);
+        akin_fail_errno(&why, errno, path, "cannot find where it is");
     }
     const akin_status status = akin_path_absolute(path, &root->path, err);
     if (status != AKIN_OK)
         return status;
+    root->readable = found == 0 && S_ISREG(st.st_mode);
+    if (root->readable)
+        return AKIN_OK;
     if (found != 0)
-        akin_fail_errno(&root->why, found, root->path,
+        akin_fail_errno(&why, found, root->path,
                         found == ENOENT ? "is not there" : "cannot look at it");
-    else if (!S_ISREG(st.st_mode))
-        akin_fail(&root->why, AKIN_E_NOT_A_FILE, root->path,
-                  "is neither a folder nor a regular file");
-    else
-        root->readable = true;
-    return AKIN_OK;
+    else if (!root->folder)
+        akin_fail(&why, AKIN_E_NOT_A_FILE, root->path, "is neither a folder nor a regular file");
+    return blame(root, &why, err);
 }
 
 /* Files of the command line; roots are sorted, so those of one folder come together, and their
@@ -935,9 +945,10 @@ static akin_status take_named(walker *w, akin_error *err)
             status = akin_fail(err, AKIN_E_STOPPED, NULL, "stopped while looking for pictures");
             break;
         }
-        if (stat(root->path, &st) != 0) {
-            root->readable = false;
-            akin_fail_errno(&root->why, errno, root->path, "cannot look at it");
+        if (stat(root->path, &st) != 0) { /* gone since a moment ago */
+            akin_error why = { 0 };
+            akin_fail_errno(&why, errno, root->path, "cannot look at it");
+            status = blame(root, &why, err);
             continue;
         }
         const char *name = strrchr(root->path, '/') + 1;
@@ -1070,6 +1081,12 @@ static void put_in_order(akin_walk *out)
         qsort(out->mounted, out->mounted_count, sizeof out->mounted[0], mounted_compare);
 }
 
+static void clear_root(akin_root *root)
+{
+    free(root->path);
+    free(root->why);
+}
+
 static akin_status begin_roots(walker *w, const char *const *paths, size_t count, akin_error *err)
 {
     akin_walk *out = w->out;
@@ -1077,10 +1094,10 @@ static akin_status begin_roots(walker *w, const char *const *paths, size_t count
     if (out->roots == NULL)
         return no_memory(err);
     for (size_t i = 0; i < count; i++) {
+        out->root_count++;
         const akin_status status = make_root(&out->roots[i], paths[i], err);
         if (status != AKIN_OK)
             return status;
-        out->root_count++;
     }
     if (count == 0)
         return AKIN_OK;
@@ -1088,7 +1105,7 @@ static akin_status begin_roots(walker *w, const char *const *paths, size_t count
     size_t kept = 0;
     for (size_t i = 1; i < count; i++)
         if (strcmp(out->roots[kept].path, out->roots[i].path) == 0)
-            free(out->roots[i].path);
+            clear_root(&out->roots[i]);
         else
             out->roots[++kept] = out->roots[i];
     out->root_count = kept + 1;
@@ -1106,7 +1123,7 @@ static akin_status begin_roots(walker *w, const char *const *paths, size_t count
             else
                 free(f.path);
         } else if (!root->readable) {
-            status = add_unread(w, root->path, &root->why, err);
+            status = add_unread(w, root->path, root->why, err);
         }
         if (status != AKIN_OK)
             return status;
@@ -1178,7 +1195,7 @@ out:
 void akin_walk_clear(akin_walk *walk)
 {
     for (size_t i = 0; i < walk->root_count; i++)
-        free(walk->roots[i].path);
+        clear_root(&walk->roots[i]);
     for (size_t i = 0; i < walk->found_count; i++)
         free(walk->found[i].path);
     for (size_t i = 0; i < walk->unread_count; i++)

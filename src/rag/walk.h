@@ -47,7 +47,8 @@ typedef struct akin_root {
     bool folder;         /* a folder that is there */
     bool readable;
     size_t entries;      /* of a folder: names in it, whatever they are */
-    akin_error why;      /* not readable, or not there */
+    akin_error *why;     /* not readable, or not there; NULL: it is (a list of a hundred thousand
+                            files makes as many roots, and an akin_error has 5 KiB) */
 } akin_root;
 
 typedef struct akin_walk_options {

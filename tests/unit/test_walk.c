@@ -544,7 +544,7 @@ static void roots_that_are_not_there(void **state)
     assert_int_equal(walk.root_count, 2);
     assert_string_equal(walk.roots[1].path, at("none/x"));
     assert_false(walk.roots[1].readable || walk.roots[1].folder);
-    assert_int_equal(walk.roots[1].why.code, AKIN_E_NOT_FOUND);
+    assert_int_equal(walk.roots[1].why->code, AKIN_E_NOT_FOUND);
     assert_int_equal(walk.unread_count, 1);
     assert_false(covers(&walk, "none/x/y.jpg"));
     assert_false(covers(&walk, "none/x"));
@@ -555,8 +555,8 @@ static void roots_that_are_not_there(void **state)
     akin_walk_clear(&walk);
     walk = walk_roots(NULL, at("pipe"), at("a/b.jpg/"));
     assert_int_equal(walk.found_count, 0);
-    assert_int_equal(walk.roots[0].why.code, AKIN_E_NOT_FOUND);
-    assert_int_equal(walk.roots[1].why.code, AKIN_E_NOT_A_FILE);
+    assert_int_equal(walk.roots[0].why->code, AKIN_E_NOT_FOUND);
+    assert_int_equal(walk.roots[1].why->code, AKIN_E_NOT_A_FILE);
     akin_walk_clear(&walk);
     const char *empty[] = { "" };
     akin_error err;
@@ -583,7 +583,7 @@ static void folders_that_cannot_be_read(void **state)
     assert_int_equal(chmod(at("c"), 0700), 0);
     assert_string_equal(names_of(&inner), "a/b.jpg");
     assert_true(inner.roots[1].folder && !inner.roots[1].readable);
-    assert_int_equal(inner.roots[1].why.code, AKIN_E_PERMISSION);
+    assert_int_equal(inner.roots[1].why->code, AKIN_E_PERMISSION);
     assert_false(covers(&inner, "c/d.jpg"));
     akin_walk_clear(&inner);
     assert_string_equal(names_of(&walk), "a/b.jpg");
