@@ -1284,8 +1284,9 @@ akin_status akin_path_absolute(const char *path, char **out, akin_error *err)
     }
     if (b.size == 0)
         AKIN_TRY(akin_buffer_add(&b, "/", 1, err));
-    *out = b.data;
-    b.data = NULL;
+    *out = strdup(b.data); /* not the buffer, which has room for the longest */
+    if (*out == NULL)
+        status = no_memory(err);
 out:
     akin_buffer_clear(&b);
     free(real);
