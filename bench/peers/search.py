@@ -9,8 +9,8 @@ One query at a time, the ten best. The sides:
 
     flat           faiss.IndexFlatIP, float32, omp_set_num_threads(THREADS)
     flat alone     the same on one thread: for one query faster than on two, in faiss 1.15
-    flat shards    the same cut into THREADS shards of one thread each (faiss.IndexShards): the most
-                   we could get out of faiss
+    flat shards    the same cut into THREADS shards of one thread each (faiss.IndexShards): the
+                   most we could get out of faiss
     fp16 shards    so with faiss.IndexScalarQuantizer, QT_fp16, half precision
     akin f32       akin bench --what search --stored f32 --threads THREADS
     akin f16       akin bench --what search --stored f16 --threads THREADS
@@ -21,8 +21,8 @@ counted, then queries for --seconds; its round is their median. The table shows 
 rounds, the largest resident memory of the process beside the bytes of its vectors, and ratios:
 medians of the rounds' own.
 
-With --library faiss and libakin are in one process and take turns call by call, which a busy machine
-disturbs less; two sides at a time hold their vectors.
+With --library faiss and libakin are in one process and take turns call by call, which a busy
+machine disturbs less; two sides at a time hold their vectors. "alone" is then one thread of both.
 
 akin also makes the mean and deviation of all scores, faiss does not.
 """
@@ -121,13 +121,13 @@ class TrialOptions(ctypes.Structure):
 
 def turns(options):
     """faiss and akin in this process, call by call."""
-    library = ctypes.CDLL(str(Path(options.library).resolve()), os.RTLD_LAZY)
+    library = ctypes.CDLL(str(Path(options.library).resolve()))
     library.akin_search_trial_run.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p,
                                               ctypes.c_void_p]
     library.akin_search_trial_free.argtypes = [ctypes.c_void_p]
     print(f"{options.rows} rows of {options.dimensions}, one query at a time, {options.threads} "
           f"threads, {options.calls} calls in turn: ms (least)")
-    for side, stored in (("flat alone", 2), ("flat shards", 2), ("fp16 alone", 1),
+    for side, stored in (("flat", 2), ("flat alone", 2), ("flat shards", 2), ("fp16 alone", 1),
                          ("fp16 shards", 1)):
         if options.only and options.only not in side:
             continue

@@ -422,7 +422,7 @@ INLINE vf row_vf(const bool half, const void *row, size_t i)
 
 /* A row at a time, so that memory is read in one stream: 25 GB/s on one core of Zen 4. Two, four or
  * eight rows side by side, which share the loads of the query, reach 11, 13 and 16; prefetching 1
- * to 8 KiB ahead changes nothing or costs up to a fifth. */
+ * to 8 KiB ahead changes nothing or costs up to a quarter. */
 INLINE void dot_rows_vf(const bool half, const void *rows, size_t count, size_t n,
                         const float *query, float *out)
 {

@@ -8,7 +8,6 @@
 #define AKIN_RAG_RETRIEVE_H
 
 #include "base/thread.h"
-#include "cpu/kernels.h"
 #include "store/store.h"
 #include "store/where.h"
 

@@ -265,9 +265,11 @@ static size_t make_plain(char *path, size_t size, bool whole)
     return whole && n > 0 && path[n - 1] == '/' ? n - 1 : n;
 }
 
+/* '0' follows '/'. With NOT, so that SQLite walks the index once: with two ranges it goes through
+ * each and keeps a set of what it has seen, which takes twice as long. */
 static void put_relative(struct compiler *c)
 {
-    put(c, "path < x'2F' OR path >= x'30'"); /* '0' follows '/' */
+    put(c, "NOT (path >= x'2F' AND path < x'30')");
 }
 
 /* folder: plain and absolute; "" is "/". */
