@@ -107,7 +107,8 @@ static void sidecars(void **state)
     static const char *const names[] = { "p.txt", "p.json", "p.jpg.json", "p.jpg.xmp" };
     static const char *const texts[] = {
         "words",
-        "{\"caption\":\"c\",\"tags\":[\"a\",\"b\"],\"camera\":\"k\",\"n\":1.5,\"o\":[{\"p\":null}]}",
+        "{\"caption\":\"c\",\"tags\":[\"a\",\"b\"],\"camera\":\"k\",\"n\":1.5,"
+        "\"o\":[{\"p\":null}]}",
         "{\"photoTakenTime\":{\"timestamp\":\"1531236131\"},\"description\":\"d\",\"n\":2}",
         "<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><r:Description "
         "xmlns:d='http://purl.org/dc/elements/1.1/' d:title='t'><d:subject><r:Bag><r:li>x</r:li>"
