@@ -199,8 +199,16 @@ static void print_plain(FILE *out, const akin_index_report *r, bool dry)
     fputc('\n', out);
 }
 
+static int compare_skips(const void *a, const void *b)
+{
+    return strcmp(((const skip_entry *)a)->path, ((const skip_entry *)b)->path);
+}
+
+/* Skipped files by path: the order in which workers met them is of no use. */
 static void print_json(FILE *out, const akin_index_report *r, const listener *l, bool dry)
 {
+    if (l->count > 1)
+        qsort(l->skips, l->count, sizeof *l->skips, compare_skips);
     fprintf(out,
             "{\"indexed\":%zu,\"unchanged\":%zu,\"moved\":%zu,\"returned\":%zu,\"missing\":%zu,"
             "\"skipped\":[",

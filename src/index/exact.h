@@ -66,8 +66,8 @@ typedef struct akin_candidate {
 
 /* The k best live rows, best first, equal scores by ascending place; and behind them every further
  * row that scores exactly as the last of them, because what breaks that tie (an item's id) is not
- * known here. Fewer than k is an answer. allowed: a bitmap over [0, rows) in the order of scores, or
- * NULL: all. *out is allocated (free()), NULL when *count is 0. */
+ * known here. Fewer than k is an answer. allowed: a bitmap over [0, rows) in the order of scores,
+ * or NULL: all. *out is allocated (free()), NULL when *count is 0. */
 akin_status akin_exact_top(const akin_vectors *vectors, const float *scores, const uint8_t *allowed,
                            size_t k, akin_candidate **out, size_t *count, akin_error *err);
 

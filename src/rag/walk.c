@@ -320,6 +320,8 @@ static akin_root *root_above(const akin_walk *walk, const char *path, bool folde
 
 static akin_status add_unread(walker *w, const char *path, const akin_error *why, akin_error *err)
 {
+    if (why->code == AKIN_E_NOMEM) /* ours, not the folder's */
+        return no_memory(err);
     akin_unread *grown = akin_grow(w->out->unread, &w->unread_capacity, w->out->unread_count + 1,
                                    sizeof grown[0]);
     if (grown == NULL)
@@ -739,6 +741,8 @@ static bool is_loop(const walker *w, size_t at)
 /* The root cannot be read. */
 static akin_status blame(akin_root *root, const akin_error *why, akin_error *err)
 {
+    if (why->code == AKIN_E_NOMEM)
+        return no_memory(err);
     root->readable = false;
     if (root->why == NULL)
         root->why = malloc(sizeof *root->why);
@@ -969,6 +973,8 @@ static akin_status take_named(walker *w, akin_error *err)
             if (dir != NULL) {
                 status = list_folder(w, dir, &failed, err);
                 closedir(dir);
+            } else if (errno == ENOMEM) {
+                status = no_memory(err);
             }
         }
         if (status != AKIN_OK)
@@ -1269,6 +1275,10 @@ akin_status akin_path_absolute(const char *path, char **out, akin_error *err)
             /* What follows ".." and "." is not its own name any more. */
             if (*next != '\0' && akin_path_is_link(b.data)) {
                 real = realpath(b.data, NULL);
+                if (real == NULL && errno == ENOMEM) {
+                    status = no_memory(err);
+                    goto out;
+                }
                 if (real != NULL) {
                     b.size = 0;
                     if (real[1] != '\0')
@@ -1284,8 +1294,9 @@ akin_status akin_path_absolute(const char *path, char **out, akin_error *err)
     }
     if (b.size == 0)
         AKIN_TRY(akin_buffer_add(&b, "/", 1, err));
-    *out = b.data;
-    b.data = NULL;
+    *out = strdup(b.data); /* not the buffer, which has room for the longest */
+    if (*out == NULL)
+        status = no_memory(err);
 out:
     akin_buffer_clear(&b);
     free(real);

@@ -10,6 +10,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -92,16 +93,17 @@ static const char *remote_name(uint32_t type)
 /* Watches that a user may have, all programs together. */
 static size_t allowed_watches(const akin_watch_terms *terms)
 {
-    unsigned long count = 8192; /* the kernel's own default for long */
+    char text[32];
+    size_t count = 0;
     if (terms->watches != 0)
         return terms->watches;
-    FILE *f = fopen("/proc/sys/fs/inotify/max_user_watches", "re");
-    if (f == NULL)
-        return count;
-    if (fscanf(f, "%lu", &count) != 1)
-        count = 8192;
-    fclose(f);
-    return count;
+    const int fd = open("/proc/sys/fs/inotify/max_user_watches", O_RDONLY | O_CLOEXEC);
+    const ssize_t size = fd >= 0 ? read(fd, text, sizeof text) : 0;
+    if (fd >= 0)
+        close(fd);
+    for (ssize_t i = 0; i < size && i < 18 && text[i] >= '0' && text[i] <= '9'; i++)
+        count = 10 * count + (size_t)(text[i] - '0');
+    return count != 0 ? count : 8192; /* the kernel's own default for long */
 }
 
 static void look_at(place *p)

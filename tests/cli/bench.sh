@@ -22,7 +22,8 @@ for stored in f16 f32; do
     done
     case $stored in f16) bytes=198000 ;; f32) bytes=396000 ;; esac
     json "search $stored: bytes" "$TMP/out" bytes $bytes
-    is "search $stored: time" "$("$PROBE" json "$TMP/out" seconds_per_item | awk '{ print ($1 > 0) }')" 1
+    time=$("$PROBE" json "$TMP/out" seconds_per_item)
+    is "search $stored: time" "$(echo "$time" | awk '{ print ($1 > 0) }')" 1
 done
 exits "search: fewer rows than asked for" 0 "$AKIN" bench --what search --rows 3 --top 10 --repeat 1
 out_has "search: one line for people" "3 rows of 512 f16"

@@ -1,5 +1,5 @@
-# The fault layer does what its header says (tests/cli/fault.c), to a small program, to SQLite behind
-# it, and to akin: other tests believe it.
+# The fault layer does what its header says (tests/cli/fault.c), to a small program, to SQLite
+# behind it, and to akin: other tests believe it.
 . tests/cli/lib.sh
 : "${FAULTY:=$BUILD/akin_faulty}" "${TRY:=$BUILD/fault_try}"
 mkdir "$TMP/r" "$TMP/elsewhere"

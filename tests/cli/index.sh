@@ -27,7 +27,8 @@ cp "$TMP/c.png" "$p/$line"
 : >"$p/empty.jpg"
 head -c 2000 tests/photos/001.jpg >"$p/cut.jpg"
 echo "not a picture" >"$p/text.jpg"
-printf '\211PNG\r\n\032\n\0\0\0\015IHDR\0\0\352\140\0\0\352\140\010\002\0\0\0\207\165\253\125' >"$p/bomb.png"
+# 60000 x 60000 pixels in 51 bytes
+printf '\211PNG\r\n\032\n\0\0\0\015IHDR\0\0\352\140\0\0\352\140\010\002\0\0\0\017\260\342\025\000\000\000\002\111\104\101\124\170\234\142\244\221\053' >"$p/bomb.png"
 cp tests/photos/002.jpg "$p/unreadable.jpg"
 chmod 0 "$p/unreadable.jpg"
 [ -r "$p/unreadable.jpg" ] && { rm -f "$p/unreadable.jpg"; unreadable=0; } || unreadable=1

@@ -44,7 +44,7 @@ for offset in 10 20 30 40; do
     cat "$TMP/out" >>"$TMP/pages"
 done
 search "all" 0 -0 -k 100 a fish
-is "all of them: fewer than k is an answer" "$(tr -cd '\0' <"$TMP/out" | wc -c | tr -d ' ')" $((n + 1))
+is "all of them: fewer than k is an answer" "$(tr -cd '\0' <"$TMP/out" | wc -c | tr -d ' ')" $n
 if cmp -s "$TMP/pages" "$TMP/out"; then pass "pages are the whole"; else fail "pages are the whole"; fi
 search "past the end" 0 --json --offset 1000 fish
 json "past the end: empty" "$TMP/out" '' 'array 0'
@@ -63,33 +63,33 @@ else fail "whole: as it is"; fi
 
 # ---- filters
 count() { # NAME WANTED ARGUMENT...
-    name=$1 wanted=$2
+    counted=$1 number=$2
     shift 2
-    search "$name" 0 -l -0 -k 1000 "$@" x
-    is "$name: how many" "$(tr -cd '\0' <"$TMP/out" | wc -c | tr -d ' ')" "$wanted"
+    search "$counted" 0 -l -0 -k 1000 "$@" x
+    is "$counted: how many" "$(tr -cd '\0' <"$TMP/out" | wc -c | tr -d ' ')" "$number"
 }
-count "--in" 20 --in "$p/fish"
-count "--in twice" 22 --in "$p/fish" --in "$p/odd"
+count "--in" 19 --in "$p/fish"
+count "--in twice" 21 --in "$p/fish" --in "$p/odd"
 count "--in a folder that is not there" 0 --in "$p/none"
 count "--in a name's beginning is no folder" 0 --in "$p/fis"
-count "--ext" 40 --ext jpg
+count "--ext" 39 --ext jpg
 count "--ext, any case" 2 --ext .PNG
-count "--ext list" 42 --ext jpg,png
+count "--ext list" 41 --ext jpg,png
 count "--where" 2 --where "width = 40 or height = 20"
-count "--where: not, parentheses" 40 --where "not (ext in (png, gif))"
+count "--where: not, parentheses" 39 --where "not (ext in (png, gif))"
 count "--where: caption contains" 1 --where "caption contains 'evening'"
 count "--where: a number of the sidecar" 1 --where "rating >= 4"
 count "--where: tags" 1 --where "tags = stone"
 count "--where: path prefix" 20 --where "path prefix '$p/stone/'"
 count "--after: no picture has a date" 0 --after 2000
 search "--where: nonsense" 2 --where "width >" x
-says "--where: where" "--where"
+says "--where: where" "at byte 7"
 search "--where: a word for a number" 2 --where "width = wide" x
 search "--after: no date" 2 --after yesterday x
 search "statistics stay those of the whole" 0 --json -k 1 --in "$p/odd" a fish
 z=$("$PROBE" json "$TMP/out" '[0].z') path=$("$PROBE" json "$TMP/out" '[0].path')
 search "without the filter" 0 --jsonl -k 1000 a fish
-if grep -F "$z" "$TMP/out" >/dev/null; then pass "the same z without the filter"
+if grep -F "\"z\":$(echo "$z" | cut -c1-7)" "$TMP/out" >/dev/null; then pass "the same z without the filter"
 else fail "the same z without the filter" "$z of $path"; fi
 
 # ---- cuts
@@ -111,8 +111,8 @@ silent "fewer than 100: no word of it" err
 q=tests/photos/005.jpg
 search "a picture that is elsewhere" 0 --json --image "$q"
 json "elsewhere: the one in the collection is first" "$TMP/out" '[0].path' "$p/fish/005.jpg"
-search "--exclude-self" 0 -l -k 100 --image "$p/fish/005.jpg" --exclude-self
-is "--exclude-self: one fewer" "$(paths)" $((n + 1))
+search "--exclude-self" 0 -0 -k 100 --image "$p/fish/005.jpg" --exclude-self
+is "--exclude-self: one fewer" "$(tr -cd '\0' <"$TMP/out" | wc -c | tr -d ' ')" $((n - 1))
 search "stored vector: no model needed" 0 --json --with-self --image "$p/fish/005.jpg"
 json "stored vector" "$TMP/out" '[0].path' "$p/fish/005.jpg"
 search "weight 1 is the picture" 0 -l --image "$q" --weight 1 a fish
@@ -133,7 +133,7 @@ search "a query that is no UTF-8" 1 "$(printf 'caf\351')"
 search "--html" 0 --html "$TMP/page.html" -k 50 a fish
 if head -c 200 "$TMP/page.html" | grep -q 'akin contact sheet'; then pass "--html: written"
 else fail "--html: written"; fi
-is "--html: a thumbnail each" "$(grep -o 'data:image/jpeg;base64,' "$TMP/page.html" | wc -l | tr -d ' ')" $((n + 1))
+is "--html: a thumbnail each" "$(grep -o 'data:image/jpeg;base64,' "$TMP/page.html" | wc -l | tr -d ' ')" $n
 if grep -q '<b>.png' "$TMP/page.html"; then fail "--html: names are escaped"
 else pass "--html: names are escaped"; fi
 if grep -qE '(src|href)="(https?:)?//' "$TMP/page.html"; then fail "--html: no network"
