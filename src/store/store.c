@@ -661,11 +661,7 @@ static akin_status make_database(const char *path, const akin_store_model *model
                                  akin_error *err)
 {
     sqlite3 *db = NULL;
-    akin_status status = AKIN_OK;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK)
-        status = akin_db_fail(db, "make the collection", err);
+    akin_status status = akin_db_create(path, &db, err);
     if (status == AKIN_OK)
         status = akin_db_configure(db, err);
     if (status == AKIN_OK)
