@@ -4,7 +4,7 @@
  * items. Both are kept by the commit that changes them: a place whose items changed is noted
  * (akin_store_touch) and counted again then, so that opening never looks at an item.
  */
-#include "store_parts.h"
+#include "store_tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -484,6 +484,10 @@ akin_status akin_store_open(akin_store **out, const char *folder, bool write, do
     if (write)
         AKIN_TRY(akin_lock_take(store->folder, wait_seconds, &store->lock, err));
     AKIN_TRY(akin_store_reload(store, err));
+    /* What a writer that was killed left behind. When they cannot be removed they are only in the
+     * way. */
+    if (write)
+        (void)akin_orphans_remove(store, NULL);
     *out = store;
     store = NULL;
 out:
