@@ -156,12 +156,14 @@ static void XMLCALL on_text(void *context, const XML_Char *text, int size)
     if (r->status != AKIN_OK || r->property == PROPERTIES ||
         !((below == 2 && !r->items) || (below == 4 && r->item)))
         return;
-    /* Whole pieces: what would not fit is left out, and all that follows it. */
-    if ((size_t)size > r->text.max - r->text.size) {
+    /* Cut between characters; what follows the cut is left out too. */
+    const size_t room = r->text.max - r->text.size;
+    size_t n = akin_min((size_t)size, room);
+    while (n != 0 && n < (size_t)size && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    akin_status status = akin_buffer_add(&r->text, text, n, r->err);
+    if (n < (size_t)size)
         r->text.max = r->text.size;
-        return;
-    }
-    akin_status status = akin_buffer_add(&r->text, text, (size_t)size, r->err);
     if (status != AKIN_OK)
         stop(r, NULL, status);
 }

@@ -63,16 +63,10 @@ typedef struct akin_known_device {
     const char *folder;
     uint64_t device;
     bool changed;         /* it lies on another one now */
-    bool kept;            /* and items below it would have left */
 } akin_known_device;
 
-/* Why nothing of a given root leaves. */
-typedef struct akin_guard {
-    akin_error why;       /* code AKIN_OK: it may */
-} akin_guard;
-
 /* A file to be read. */
-typedef struct akin_task {
+typedef struct akin_task_file {
     size_t found;         /* in walk.found */
     size_t known;         /* in known, or AKIN_NONE: a new path */
     bool same;            /* size and mtime are: only its sidecars differ */
@@ -95,7 +89,7 @@ typedef struct akin_plan {
     size_t returned_count, returned_capacity;
     size_t *gone;         /* in known, fate GONE, not guarded: by content, then path */
     size_t gone_count;
-    akin_guard *guards;   /* one a root of walk */
+    akin_error **guards;  /* one a root of walk: why nothing of it leaves; NULL: it may */
     size_t unchanged, skipped_before;
     akin_text_block *text;
     const akin_ingest_options *options;

@@ -341,6 +341,8 @@ out:
 
 void akin_plan_clear(akin_plan *plan)
 {
+    for (size_t r = 0; plan->guards != NULL && r < plan->walk.root_count; r++)
+        free(plan->guards[r]);
     akin_walk_clear(&plan->walk);
     free(plan->known);
     free(plan->skips);

@@ -288,8 +288,9 @@ akin_status akin_reindex_run(akin_store *store, const akin_embedder *embedder,
     *report = (akin_ingest_report){ 0 };
     reindexing r = { .store = store, .options = options, .report = report, .begun = begun,
                      .committed = begun };
+    akin_embedder once = *embedder; /* begin is for the first page alone */
     const akin_work work = {
-        .embedder = embedder,
+        .embedder = &once,
         .workers = options->workers,
         .patience = options->commit_seconds > 0 ? options->commit_seconds : 1,
         .stop = options->stop,
@@ -320,6 +321,7 @@ akin_status akin_reindex_run(akin_store *store, const akin_embedder *embedder,
         AKIN_TRY(akin_store_rebuild_next(store, &after, r.items, page_items, &count, err));
         status = count != 0 ? run_page(&r, &work, count, err) : AKIN_OK;
         akin_store_rebuild_clear(r.items, count);
+        once.begin = count != 0 ? NULL : once.begin;
         if (status != AKIN_OK && status != AKIN_E_STOPPED)
             goto out;
         if (status == AKIN_E_STOPPED)

@@ -29,6 +29,7 @@ enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
 typedef struct place {
     char top[64], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
+    int begun;                          /* calls of begin */
     atomic_int stop_after;              /* pictures begun; 0: never */
     bool watched;                       /* live_meanwhile: most items a reader saw in the run */
     size_t live_meanwhile;
@@ -159,6 +160,15 @@ static akin_status preprocess(void *context, int worker, const akin_picture *pic
     return AKIN_OK;
 }
 
+static akin_status begin(void *context, akin_error *err)
+{
+    place *p = context;
+    (void)err;
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    p->begun++;
+    return AKIN_OK;
+}
+
 static akin_status encode(void *context, int worker, const float *pixels, size_t count, float *out,
                           akin_error *err)
 {
@@ -183,7 +193,7 @@ static akin_embedder fake(place *p)
 {
     return (akin_embedder){ .context = p, .dimensions = DIMS, .pixels = PIXELS, .batch = 4,
                             .limits = akin_picture_default_options(),
-                            .preprocess = preprocess, .encode = encode };
+                            .begin = begin, .preprocess = preprocess, .encode = encode };
 }
 
 /* ---- Runs ---------------------------------------------------------------------------------- */
@@ -259,7 +269,7 @@ static const akin_store_model first_model = { .identity = "aa", .name = "fake", 
 
 static void forget_told(place *p)
 {
-    p->skips = p->notes = p->progressed = 0;
+    p->skips = p->notes = p->progressed = p->begun = 0;
     atomic_store(&p->encoded, 0);
     atomic_store(&p->preprocessed, 0);
     p->err = (akin_error){ 0 };
@@ -427,6 +437,7 @@ static void twice(void **state)
     index_well(p);
     assert_int_equal(p->report.indexed, 9);
     assert_int_equal(atomic_load(&p->encoded), 9);
+    assert_int_equal(p->begun, 1);
     assert_int_equal(p->first_progress.done, 0);
     assert_int_equal(p->last_progress.done, 9);
     assert_int_equal(p->last_progress.total, 9);
@@ -439,6 +450,7 @@ static void twice(void **state)
     assert_int_equal(p->report.indexed, 0);
     assert_int_equal(p->report.unchanged, 9);
     assert_int_equal(atomic_load(&p->preprocessed), 0);
+    assert_int_equal(p->begun, 0); /* no model is loaded for it */
     assert_int_equal(p->progressed, 0);
     assert_int_equal(look(p, "sub/002.jpg").id, before.id);
 
@@ -1625,6 +1637,18 @@ static void another_model_and_a_drive_away(void **state)
     has(p, 5, 0, 0);
 }
 
+/* More contents than one page of the list holds: the model begins once. */
+static void another_model_in_pages(void **state)
+{
+    place *p = *state;
+    write_pictures(p, "", 2100, 1);
+    index_well(p);
+    assert_int_equal(reindex(p), AKIN_OK);
+    assert_int_equal(p->report.indexed, 2100);
+    assert_int_equal(p->begun, 1);
+    has(p, 2100, 0, 0);
+}
+
 /* Most of the files are gone: nothing is swapped, unless they are gone for good. */
 static void another_model_and_most_gone(void **state)
 {
@@ -1739,6 +1763,7 @@ int main(void)
         TEST(dry_run),
         TEST(another_model),
         TEST(another_model_and_a_drive_away),
+        TEST(another_model_in_pages),
         TEST(another_model_and_most_gone),
         TEST(another_model_and_a_copy),
         TEST(another_model_and_a_video),
