@@ -38,6 +38,7 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
     case SQLITE_NOMEM: return akin_fail_nomem(err, what, 0);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* somebody is at the log's index and does not go on */
         return akin_fail(err, AKIN_E_BUSY, path, "cannot %s: another process has it locked", what);
     case SQLITE_FULL:
         return akin_fail(err, AKIN_E_IO, path, "cannot %s: the disk is full", what);
