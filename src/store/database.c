@@ -68,7 +68,7 @@ static akin_status open_failed(sqlite3 *db, const char *path, const char *what, 
 {
     const akin_status status = akin_db_fail(db, what, err);
     if (err != NULL && err->path[0] == '\0')
-        snprintf(err->path, sizeof err->path, "%s", path);
+        snprintf(err->path, sizeof err->path, "%.*s", (int)sizeof err->path - 1, path);
     return status;
 }
 
