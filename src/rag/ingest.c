@@ -235,8 +235,8 @@ static akin_status skip(ingesting *g, const akin_outcome *o, akin_error *err)
     };
     AKIN_TRY(akin_store_skip(g->store, &entry, err));
     g->dirty = true;
-    /* Its vector says what was there before. */
-    if (task->known != AKIN_NONE && !task->same &&
+    /* Its vector says what was there before; but of what may not be read nothing is known. */
+    if (task->known != AKIN_NONE && !task->same && o->failure->code != AKIN_E_PERMISSION &&
         g->plan->known[task->known].state == AKIN_ITEM_LIVE) {
         AKIN_TRY(akin_store_set_state(g->store, found->path, AKIN_ITEM_MISSING, err));
         g->report->missing += g->plan->known[task->known].items;

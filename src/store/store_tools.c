@@ -379,8 +379,9 @@ static akin_status make_parents(const char *path, akin_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST && !akin_path_is_dir(part))
-            return akin_fail_errno(err, errno, part, "cannot make the folder");
+        const int refused = mkdir(part, 0777) != 0 ? errno : 0;
+        if (refused != 0 && refused != EEXIST && !akin_path_is_dir(part))
+            return akin_fail_errno(err, refused, part, "cannot make the folder");
     }
     return AKIN_OK;
 }
