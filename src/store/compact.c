@@ -1,10 +1,9 @@
 /* compact.c - gives the space back that vectors take which no item has.
  *
  * Segments are never changed, so those with dead vectors are written again without them, beside the
- * old ones; one transaction makes the new places count; then the old files go. Killed at any moment,
- * the collection is as before or as after, and what lies about is named by no row: the next compact
- * removes it. Readers keep what they have mapped until their next snapshot.
- */
+ * old ones; one transaction makes the new places count; then the old files go. Killed at any
+ * moment, the collection is as before or as after, and what lies about is named by no row: the next
+ * compact removes it. Readers keep what they have mapped until their next snapshot. */
 #include "store_tools.h"
 
 #include <fcntl.h>
@@ -59,8 +58,8 @@ static akin_status add_bytes(akin_store *store, const char *path, uint64_t size,
     return AKIN_OK;
 }
 
-/* The segments of a space by ascending number, allocated, and which of its vectors (sorted by place)
- * lie in each. */
+/* The segments of a space by ascending number, allocated, and which of its vectors (sorted by
+ * place) lie in each. */
 static akin_status load_use(akin_store *store, const akin_space *space,
                             const akin_vector_row *rows, size_t count, segment_use **out,
                             size_t *out_count, akin_error *err)
