@@ -157,10 +157,11 @@ out:
 /* In a transaction of the store, whose state it copies. */
 static akin_status copy_database(const copying *c, const char *path, sqlite3 **db, akin_error *err)
 {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK)
-        return akin_db_fail(*db, "make the copy", err);
+    if (*db == NULL) { /* a second look begins again with the file that is open */
+        const akin_status status = akin_db_create(path, db, err);
+        if (status != AKIN_OK)
+            return status;
+    }
     /* Before anything else, or defensive settings would get in the way of page 1. */
     sqlite3_backup *backup = sqlite3_backup_init(*db, "main", c->store->db, "main");
     if (backup == NULL)

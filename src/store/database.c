@@ -38,6 +38,7 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
     case SQLITE_NOMEM: return akin_fail_nomem(err, what, 0);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* somebody is at the log's index and does not go on */
         return akin_fail(err, AKIN_E_BUSY, path, "cannot %s: another process has it locked", what);
     case SQLITE_FULL:
         return akin_fail(err, AKIN_E_IO, path, "cannot %s: the disk is full", what);
@@ -206,6 +207,19 @@ static bool folder_writable(const akin_store *store)
 {
     return faccessat(AT_FDCWD, store->folder, W_OK, AT_EACCESS) == 0 &&
            faccessat(AT_FDCWD, store->database, W_OK, AT_EACCESS) == 0;
+}
+
+akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err)
+{
+    *out = NULL;
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return akin_fail_errno(err, errno, path, "cannot create");
+    close(fd);
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, out, flags, NULL) == SQLITE_OK)
+        return AKIN_OK;
+    return akin_db_fail(*out, "create the database", err);
 }
 
 /* A file: URI of the path; what has a meaning there is written in hexadecimal. */

@@ -59,6 +59,9 @@ extern const char akin_store_schema[];
  * hostile file could use, and sets its journal. A folder that cannot be written to is read as it
  * is, unless a journal lies there that would have to be played back first: AKIN_E_PERMISSION. */
 akin_status akin_db_open(akin_store *store, akin_error *err);
+/* A new database file, empty, and opened. One that cannot be made is the file system's error: SQLite
+ * tries to open it for reading then, and tells about that. */
+akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err);
 /* What every connection of akin is set to. */
 akin_status akin_db_configure(sqlite3 *db, akin_error *err);
 /* Closes it and all statements. */
