@@ -375,7 +375,7 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_collection *c = NULL;
     if (akin_collection_open(&c, place->db, place->name, how, &err) != AKIN_OK)
         return cli_report(args, &err);
-    if (akin_collection_describe(c, &info, &err) == AKIN_OK && info.advice != NULL && !args->quiet)
+    if (akin_collection_glance(c, &info, &err) == AKIN_OK && info.advice != NULL && !args->quiet)
         cli_warn(args, "%s", info.advice);
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);

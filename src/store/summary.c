@@ -162,13 +162,38 @@ akin_status akin_store_summarise(akin_store *store, akin_store_summary *out, aki
     return status;
 }
 
+/* Rows of the current space, and how many of them are live. */
+static akin_status count_rows(akin_store *store, size_t *rows, size_t *live, akin_error *err)
+{
+    akin_status status;
+    sqlite3_stmt *s;
+    bool row;
+    *rows = *live = 0;
+    AKIN_TRY(akin_db_statement(store, AKIN_SQL_SEGMENTS, &s, err));
+    AKIN_TRY(akin_db_bind(s, err, "i", store->current.id));
+    for (;;) {
+        AKIN_TRY(akin_db_step(s, &row, err));
+        if (!row)
+            break;
+        size_t size;
+        const unsigned char *bits = akin_db_blob(s, 2, &size);
+        *rows += (size_t)sqlite3_column_int64(s, 1);
+        for (size_t i = 0; i < size; i++)
+            *live += (size_t)__builtin_popcount(bits[i]);
+    }
+out:
+    return status;
+}
+
 bool akin_store_wants_compact(akin_store *store)
 {
     enum { least = 1000 };
-    int64_t rows, dead;
+    size_t rows, live;
+    int64_t all, dead;
+    /* The bitmaps first: items are counted only where enough rows are not live. */
     if (akin_store_usable(store, NULL) != AKIN_OK ||
-        count(store, "SELECT total(rows) FROM segments WHERE space = ?1", store->current.id, &rows,
-              NULL) != AKIN_OK || rows <= least)
+        count_rows(store, &rows, &live, NULL) != AKIN_OK || rows < least + live ||
+        rows / 2 < live)
         return false;
-    return count_dead(store, &rows, &dead, NULL) == AKIN_OK && dead > least && dead > rows / 2;
+    return count_dead(store, &all, &dead, NULL) == AKIN_OK && dead > least && dead > all / 2;
 }
