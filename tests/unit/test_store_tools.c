@@ -516,7 +516,6 @@ static const struct fault {
     { "cut in its header", cut_header, NULL, "100 bytes, its 9 vectors take", 1, 0, 10 },
     { "removed", remove_file, NULL, "the file is not there: 9 vectors", 1, 0, 10 },
     { "of another collection", other_file, NULL, "belongs to another", 10, 0, 10 },
-    { "orphan", add_orphan, NULL, "nothing refers to them", 1, 10, 10 },
     { "infinity", store_infinity, NULL, "number 0 is not finite", 1, 9, 10 },
     { "length", store_long, NULL, "length is 2", 1, 9, 10 },
     { "bitmap", NULL, "UPDATE segments SET live = x'fffe'", "the bitmap of segment 1 is not", 1, 10,
