@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <errno.h>
 #include <expat.h>
 
 #include "base/arith.h"
@@ -321,13 +322,14 @@ akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t 
     XML_SetElementHandler(r.parser, on_start, on_end);
     XML_SetCharacterDataHandler(r.parser, on_text);
     XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
+    errno = 0;
     const bool parsed = XML_Parse(r.parser, text, (int)size, XML_TRUE) == XML_STATUS_OK;
     const enum XML_Error code = XML_GetErrorCode(r.parser);
     if (r.status != AKIN_OK && r.refused != NULL)
         status = akin_fail(err, r.status, NULL, "XMP refused: %s", r.refused);
     else if (r.status != AKIN_OK)
         status = r.status;
-    else if (!r.whole && !parsed && code == XML_ERROR_NO_MEMORY)
+    else if (!r.whole && !parsed && (code == XML_ERROR_NO_MEMORY || errno == ENOMEM))
         status = akin_fail_nomem(err, "an XMP reader", 0);
     else if (!r.whole)
         status = akin_fail(err, AKIN_E_FORMAT, NULL, "not XML: line %lu, column %lu: %s",
