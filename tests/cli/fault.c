@@ -14,6 +14,7 @@
  *   AKIN_FAULT_AT=N        what happens at call N (from 1 on; of fsync, at sync N):
  *   AKIN_FAULT_DO=kill         SIGKILL when it is done
  *                 kill-before  SIGKILL instead of it
+ *                 stop         SIGSTOP before it
  *                 short        half of the bytes are written, then SIGKILL
  *                 partial      half of the bytes are written, and the call says so
  *                 enospc, eio  it fails, and nothing is done
@@ -64,7 +65,7 @@ static struct {
 #undef F
 } real;
 
-typedef enum deed { NOTHING, KILL, KILL_BEFORE, SHORT, PARTIAL, FAIL, FAIL_SYNC } deed;
+typedef enum deed { NOTHING, KILL, KILL_BEFORE, STOP, SHORT, PARTIAL, FAIL, FAIL_SYNC } deed;
 
 static pthread_once_t begun = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -131,6 +132,7 @@ static void begin(void)
         deed deed;
         int error;
     } deeds[] = { { "kill", KILL, 0 },         { "kill-before", KILL_BEFORE, 0 },
+                  { "stop", STOP, 0 },
                   { "short", SHORT, 0 },       { "partial", PARTIAL, 0 },
                   { "enospc", FAIL, ENOSPC },  { "eio", FAIL, EIO },
                   { "fsync", FAIL_SYNC, EIO } };
@@ -224,7 +226,8 @@ static void die(void)
     pause();
 }
 
-/* What is to happen to a call on `path`; KILL_BEFORE never comes back, FAIL has set errno. */
+/* What is to happen to a call on `path`; KILL_BEFORE never comes back, STOP comes back
+ * as NOTHING, FAIL has set errno. */
 static deed judge(const char *function, const char *path, bool sync)
 {
     if (root == NULL || !below(path, root))
@@ -250,6 +253,10 @@ static deed judge(const char *function, const char *path, bool sync)
     pthread_mutex_unlock(&lock);
     if (what == KILL_BEFORE)
         die();
+    if (what == STOP) {
+        kill(getpid(), SIGSTOP);
+        return NOTHING;
+    }
     if (what == FAIL)
         errno = fault_errno;
     return what;
