@@ -235,8 +235,8 @@ static akin_status skip(ingesting *g, const akin_outcome *o, akin_error *err)
     };
     AKIN_TRY(akin_store_skip(g->store, &entry, err));
     g->dirty = true;
-    /* Its vector says what was there before. */
-    if (task->known != AKIN_NONE && !task->same &&
+    /* Its vector says what was there before; but of what may not be read nothing is known. */
+    if (task->known != AKIN_NONE && !task->same && o->failure->code != AKIN_E_PERMISSION &&
         g->plan->known[task->known].state == AKIN_ITEM_LIVE) {
         AKIN_TRY(akin_store_set_state(g->store, found->path, AKIN_ITEM_MISSING, err));
         g->report->missing += g->plan->known[task->known].items;
@@ -539,7 +539,7 @@ out:
     return status;
 }
 
-/* Folders that could not be read, roots but for: those are the error of the run. */
+/* Folders that could not be read, but for roots that are the error of the run, or gone for good. */
 static void tell_unread(const ingesting *g)
 {
     const akin_walk *walk = &g->plan->walk;
@@ -547,7 +547,9 @@ static void tell_unread(const ingesting *g)
         const char *path = walk->unread[i].path;
         size_t size = AKIN_NONE;
         const size_t root = akin_plan_root(g->plan, path, &size);
-        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0)
+        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0 &&
+            (g->plan->guards[root] != NULL ||
+             walk->unread[i].why.code == AKIN_E_NOT_FOUND))
             continue;
         g->report->skipped++;
         tell(g, g->options->skipped, &walk->unread[i].why);

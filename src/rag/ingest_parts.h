@@ -56,6 +56,7 @@ typedef struct akin_known_skip {
     const char *path;
     akin_stamp stamp;
     bool same_settings;
+    bool denied;          /* it could not be read, for want of permission */
     bool found;
 } akin_known_skip;
 

@@ -63,6 +63,15 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
     }
 }
 
+/* Of a database that did not open SQLite does not know the name. */
+static akin_status open_failed(sqlite3 *db, const char *path, const char *what, akin_error *err)
+{
+    const akin_status status = akin_db_fail(db, what, err);
+    if (err != NULL && err->path[0] == '\0')
+        snprintf(err->path, sizeof err->path, "%.*s", (int)sizeof err->path - 1, path);
+    return status;
+}
+
 akin_status akin_db_run(sqlite3 *db, const char *sql, akin_error *err)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
@@ -219,7 +228,7 @@ akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err)
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, out, flags, NULL) == SQLITE_OK)
         return AKIN_OK;
-    return akin_db_fail(*out, "create the database", err);
+    return open_failed(*out, path, "create the database", err);
 }
 
 /* A file: URI of the path; what has a meaning there is written in hexadecimal. */
@@ -254,7 +263,8 @@ static akin_status open_file(akin_store *store, bool immutable, akin_error *err)
         flags |= SQLITE_OPEN_READWRITE;
     }
     if (sqlite3_open_v2(immutable ? uri : store->database, &store->db, flags, NULL) != SQLITE_OK) {
-        const akin_status status = akin_db_fail(store->db, "open the collection", err);
+        const akin_status status =
+            open_failed(store->db, store->database, "open the collection", err);
         sqlite3_close(store->db);
         store->db = NULL;
         return status;
