@@ -50,7 +50,7 @@ int cli_collection_engine(cli_engine *engine, akin_collection *collection, const
     akin_error err = { 0 };
     akin_collection_info info = AKIN_COLLECTION_INFO_INIT;
     *engine = (cli_engine){ 0 };
-    if (akin_collection_describe(collection, &info, &err) != AKIN_OK)
+    if (akin_collection_glance(collection, &info, &err) != AKIN_OK)
         return cli_report(args, &err);
     if (args->model_given && args->form == NULL && args->activation == NULL)
         return open_remembered(engine, args, args->model, info.model_form, parts);

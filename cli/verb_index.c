@@ -1,5 +1,6 @@
 /* verb_index.c - `akin index` and `akin reindex`: pictures into a collection. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -8,7 +9,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "collection.h"
 #include "output.h"
@@ -32,23 +32,30 @@ static void paths_clear(path_list *paths)
     free(paths->items);
 }
 
+/* Not akin_file_read: a list may be a pipe, --files-from <(find ...). */
 static akin_status read_list(const char *path, akin_buffer *text, akin_error *err)
 {
-    if (strcmp(path, "-") != 0) {
-        akin_buffer_clear(text);
-        return akin_file_read(path, "a list of files", LIST_BYTES, text, err);
-    }
+    const bool standard = strcmp(path, "-") == 0;
+    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    akin_status status = AKIN_OK;
+    if (fd < 0)
+        return akin_fail_errno(err, errno, path, "cannot open");
     for (;;) {
-        akin_status status = akin_buffer_reserve(text, 65536, err);
-        if (status != AKIN_OK)
-            return status;
-        ssize_t got = read(STDIN_FILENO, text->data + text->size, 65536);
+        AKIN_TRY(akin_buffer_reserve(text, 65536, err));
+        const ssize_t got = read(fd, text->data + text->size, 65536);
         if (got == 0 || (got < 0 && errno == EINTR && cli_signal() != 0))
-            return AKIN_OK;
-        if (got < 0 && errno != EINTR)
-            return akin_fail_errno(err, errno, NULL, "cannot read standard input");
+            break;
+        if (got < 0 && errno != EINTR) {
+            status = akin_fail_errno(err, errno, standard ? NULL : path,
+                                     standard ? "cannot read standard input" : "cannot read");
+            goto out;
+        }
         text->size += got > 0 ? (size_t)got : 0;
     }
+out:
+    if (!standard)
+        close(fd);
+    return status;
 }
 
 static akin_status gather_paths(path_list *paths, const cli_args *args, akin_error *err)
@@ -59,6 +66,12 @@ static akin_status gather_paths(path_list *paths, const cli_args *args, akin_err
     akin_buffer_init(&paths->text, "a list of files", LIST_BYTES);
     if (args->files_from != NULL)
         AKIN_TRY(read_list(args->files_from, &paths->text, err));
+    if (!args->null && paths->text.size != 0 &&
+        memchr(paths->text.data, '\0', paths->text.size) != NULL) {
+        status = akin_fail(err, AKIN_E_ARGUMENT, args->files_from,
+                           "a list with NUL bytes: -0 reads one whose paths end so");
+        goto out;
+    }
     for (size_t i = 0; i < paths->text.size; i++)
         lines += paths->text.data[i] == end;
     paths->items = calloc(args->files.count + lines + 1, sizeof *paths->items);
@@ -362,7 +375,7 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_collection *c = NULL;
     if (akin_collection_open(&c, place->db, place->name, how, &err) != AKIN_OK)
         return cli_report(args, &err);
-    if (akin_collection_describe(c, &info, &err) == AKIN_OK && info.advice != NULL && !args->quiet)
+    if (akin_collection_glance(c, &info, &err) == AKIN_OK && info.advice != NULL && !args->quiet)
         cli_warn(args, "%s", info.advice);
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
@@ -386,7 +399,7 @@ int cli_index(const cli_args *args)
         exit_status = cli_report(args, &err);
         goto out;
     }
-    if (paths.count == 0) {
+    if (paths.count == 0 && (args->files_from == NULL || args->watch)) {
         exit_status = cli_usage_error(args, "index what? Name a folder: akin index ~/Pictures");
         goto out;
     }

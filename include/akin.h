@@ -287,6 +287,10 @@ typedef struct akin_collection_info {
       NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
 AKIN_API akin_status akin_collection_describe(akin_collection *collection,
                                               akin_collection_info *info, akin_error *err);
+/* The same at once, whatever the size, without what must be counted or asked: the path, the model
+ * and the advice; the rest is 0. */
+AKIN_API akin_status akin_collection_glance(akin_collection *collection,
+                                            akin_collection_info *info, akin_error *err);
 
 /* Files that could not be indexed, why and when (seconds since 1970). */
 AKIN_API akin_status akin_collection_skipped(akin_collection *collection,

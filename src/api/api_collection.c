@@ -225,38 +225,65 @@ akin_status akin_collection_takes(const akin_collection *collection, const akin_
 
 /* ---- Describing ----------------------------------------------------------------------------- */
 
-akin_status akin_collection_describe(akin_collection *collection, akin_collection_info *out,
-                                     akin_error *err)
+static akin_collection_info glance(const akin_collection *collection)
 {
     const akin_store_model *model = akin_store_get_model(collection->store);
-    akin_store_summary s;
-    akin_status status = akin_store_summarise(collection->store, &s, err);
-    if (status != AKIN_OK)
-        return status;
-    const akin_collection_info info = {
-        .size = sizeof info,
+    return (akin_collection_info){
+        .size = sizeof(akin_collection_info),
         .path = akin_store_folder(collection->store),
         .model_name = model->name, .model_path = model->path, .model_form = model->form,
         .model_identity = model->identity,
         .dimensions = (int)model->dimensions,
         .stored = model->type == AKIN_VECTOR_F32 ? AKIN_STORED_F32 : AKIN_STORED_F16,
-        .format = s.format, .created = s.created, .base = s.base,
-        .items = s.live, .missing = s.missing, .hidden = s.hidden, .skipped = s.skipped,
-        .vectors = s.contents, .dead = s.dead, .segments = s.segments,
-        .vector_bytes = s.vector_bytes, .database_bytes = s.database_bytes,
-        .reclaimable_bytes = s.reclaimable_bytes,
-        .building = s.building, .built = s.built,
         .advice = akin_store_advice(collection->store),
     };
+}
+
+static akin_status give_info(const akin_collection_info *info, akin_collection_info *out,
+                             akin_error *err)
+{
     const size_t size = out->size;
     if (size < sizeof size)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
                          "akin_collection_info.size is %zu: initialise the struct with "
                          "AKIN_COLLECTION_INFO_INIT",
                          size);
-    memcpy(out, &info, akin_min(size, sizeof info));
+    memcpy(out, info, akin_min(size, sizeof *info));
     out->size = size;
     return AKIN_OK;
+}
+
+akin_status akin_collection_glance(akin_collection *collection, akin_collection_info *out,
+                                   akin_error *err)
+{
+    const akin_collection_info info = glance(collection);
+    return give_info(&info, out, err);
+}
+
+akin_status akin_collection_describe(akin_collection *collection, akin_collection_info *out,
+                                     akin_error *err)
+{
+    akin_store_summary s;
+    akin_status status = akin_store_summarise(collection->store, &s, err);
+    if (status != AKIN_OK)
+        return status;
+    akin_collection_info info = glance(collection);
+    info.format = s.format;
+    info.created = s.created;
+    info.base = s.base;
+    info.items = s.live;
+    info.missing = s.missing;
+    info.hidden = s.hidden;
+    info.skipped = s.skipped;
+    info.vectors = s.contents;
+    info.dead = s.dead;
+    info.segments = s.segments;
+    info.vector_bytes = s.vector_bytes;
+    info.database_bytes = s.database_bytes;
+    info.reclaimable_bytes = s.reclaimable_bytes;
+    info.building = s.building;
+    info.built = s.built;
+    return give_info(&info, out, err);
 }
 
 struct skip_teller {

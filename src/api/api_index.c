@@ -295,6 +295,8 @@ akin_status akin_watch(const char *db, const char *name,
         const double start = now();
         akin_status pass =
             watch_pass(db, name, collection_options, &e, paths, count, &options, &report, &why);
+        if (pass == AKIN_OK)
+            why = (akin_error){ 0 }; /* what was tried in vain on the way is not its outcome */
         if (passed != NULL)
             passed(options.context, &report, &why);
         if (pass == AKIN_E_ARGUMENT) { /* another model now: no pass can succeed any more */

@@ -29,8 +29,8 @@ static bool begins(const uint8_t *data, size_t size, const void *with, size_t n)
 #define GUID 32 /* hexadecimal digits */
 
 /* Puts together the extension that the packet names by its GUID (XMP specification part 3,
- * 1.1.3.1): segments with GUID, size of the whole, and offset. Every writer known has them in order;
- * ones out of it are passed over. */
+ * 1.1.3.1): segments with GUID, size of the whole, and offset. Writers put them in order; ones out
+ * of it are passed over. */
 static akin_status jpeg_extension(akin_metadata_blocks *b, const uint8_t *data, size_t size,
                                   akin_error *err)
 {

@@ -6,6 +6,7 @@
  * there are no entities but the five), depth beyond MAX_DEPTH and encodings that expat does not
  * bring along. What follows the root element is not looked at: packets end in padding.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -321,13 +322,15 @@ akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t 
     XML_SetElementHandler(r.parser, on_start, on_end);
     XML_SetCharacterDataHandler(r.parser, on_text);
     XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
-    const bool parsed = XML_Parse(r.parser, text, (int)size, XML_TRUE) == XML_STATUS_OK;
+    errno = 0; /* expat has other words for some requests that fail: malloc's own stays here */
+    XML_Parse(r.parser, text, (int)size, XML_TRUE);
+    const bool no_memory = errno == ENOMEM;
     const enum XML_Error code = XML_GetErrorCode(r.parser);
     if (r.status != AKIN_OK && r.refused != NULL)
         status = akin_fail(err, r.status, NULL, "XMP refused: %s", r.refused);
     else if (r.status != AKIN_OK)
         status = r.status;
-    else if (!r.whole && !parsed && code == XML_ERROR_NO_MEMORY)
+    else if (!r.whole && (no_memory || code == XML_ERROR_NO_MEMORY))
         status = akin_fail_nomem(err, "an XMP reader", 0);
     else if (!r.whole)
         status = akin_fail(err, AKIN_E_FORMAT, NULL, "not XML: line %lu, column %lu: %s",

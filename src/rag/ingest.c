@@ -539,7 +539,7 @@ out:
     return status;
 }
 
-/* Folders that could not be read, roots but for: those are the error of the run. */
+/* Folders that could not be read, but for roots that are the error of the run, or gone for good. */
 static void tell_unread(const ingesting *g)
 {
     const akin_walk *walk = &g->plan->walk;
@@ -547,7 +547,9 @@ static void tell_unread(const ingesting *g)
         const char *path = walk->unread[i].path;
         size_t size = AKIN_NONE;
         const size_t root = akin_plan_root(g->plan, path, &size);
-        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0)
+        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0 &&
+            (g->plan->guards[root] != NULL ||
+             walk->unread[i].why.code == AKIN_E_NOT_FOUND))
             continue;
         g->report->skipped++;
         tell(g, g->options->skipped, &walk->unread[i].why);

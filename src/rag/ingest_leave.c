@@ -126,6 +126,11 @@ static akin_status check_root(akin_plan *plan, size_t r, akin_error *err)
         return AKIN_OK;
     if (root->why != NULL && t.live == 0)
         why = *root->why;
+    else if (root->why != NULL && strcmp(root->why->path, root->path) != 0)
+        akin_fail(&why, root->why->code, root->why->path, /* an .akinignore */
+                  "%s; its folder was not looked at, and the %zu files of that in the collection "
+                  "stay there",
+                  root->why->message, t.live);
     else if (root->why != NULL)
         akin_fail(&why, root->why->code, root->path,
                   "%s; %zu of its files are in the collection and stay there: is a drive away? "

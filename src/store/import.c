@@ -1,11 +1,10 @@
-/* import.c - reads what exchange.c writes, or any array of vectors with lines that name them, into a
- * collection: all or nothing.
+/* import.c - reads what exchange.c writes, or any array of vectors with lines that name them, into
+ * a collection: all or nothing.
  *
- * Both files are input like any other. Every row of the array is looked at before anything is written,
- * every line is checked in full, and the first that is wrong gives the whole up with its number.
- * Nothing is made to fit: a vector that is not of length 1 is refused, not scaled. npy as numpy's
- * lib/format.py describes it, versions 1.0 to 3.0.
- */
+ * Both files are input like any other. Every row of the array is looked at before anything is
+ * written, every line is checked in full, and the first that is wrong gives the whole up with its
+ * number. Nothing is made to fit: a vector that is not of length 1 is refused, not scaled. npy as
+ * numpy's lib/format.py describes it, versions 1.0 to 3.0. */
 #include "store_tools.h"
 
 #include <errno.h>
@@ -391,7 +390,8 @@ static int base64_digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Strictly: whole groups of four, nothing between them, no bits lost. false: it is none, or too long. */
+/* Strictly: whole groups of four, nothing between them, no bits lost. false: it is none, or too
+ * long. */
 static bool base64_decode(const char *text, size_t size, char *out, size_t capacity, size_t *used)
 {
     *used = 0;
@@ -418,7 +418,8 @@ static bool base64_decode(const char *text, size_t size, char *out, size_t capac
     return true;
 }
 
-/* The bytes of a text field, from KEY_base64 when it is there, into out with a NUL. *there: it is. */
+/* The bytes of a text field, from KEY_base64 when it is there, into out with a NUL. *there: it is.
+ */
 static akin_status text_field(const importing *m, const akin_json *json, const char *key, char *out,
                               size_t capacity, bool *there, akin_error *err)
 {

@@ -258,6 +258,12 @@ akin_status akin_path_to_stored(const akin_store *store, const char *path, char 
 akin_status akin_path_from_stored(const akin_store *store, const void *stored, size_t stored_size,
                                   char *out, size_t *size, akin_error *err);
 
+/* ---- summary.c ------------------------------------------------------------------------------ */
+
+/* Bytes of empty pages that compact gives back. Empty pages are used again by what comes, so they
+ * are worth it, and more than 0, only from a quarter of the database and 1 MiB on. */
+akin_status akin_database_spare(akin_store *store, uint64_t *bytes, akin_error *err);
+
 /* ---- items.c -------------------------------------------------------------------------------- */
 
 /* The stored paths at a folder and below, as ranges of BLOBs [low, high) that follow each other as

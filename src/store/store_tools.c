@@ -322,7 +322,12 @@ akin_status akin_orphans(akin_store *store, akin_orphan_visitor each, void *cont
     sqlite3_stmt *s = NULL;
     char path[AKIN_STORE_PATH];
     DIR *folder = NULL;
-    AKIN_TRY(akin_db_prepare(store->db, "SELECT 1 FROM segments WHERE number = ?1", &s, err));
+    /* Nor any vector: a row of table segments that is lost is no reason to lose the vectors too. */
+    AKIN_TRY(akin_db_prepare(store->db,
+                             "SELECT 1 FROM segments WHERE number = ?1 UNION ALL SELECT 1 FROM"
+                             " vectors WHERE place >= ?1 * 65536 AND place < (?1 + 1) * 65536"
+                             " LIMIT 1",
+                             &s, err));
     snprintf(path, sizeof path, "%s/" AKIN_STORE_SEGMENTS, store->folder);
     folder = opendir(path);
     if (folder == NULL && errno != ENOENT)
@@ -374,9 +379,8 @@ static akin_status make_parents(const char *path, akin_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        const int refused = mkdir(part, 0777) != 0 ? errno : 0;
-        if (refused != 0 && refused != EEXIST && !akin_path_is_dir(part))
-            return akin_fail_errno(err, refused, part, "cannot make the folder");
+        if (mkdir(part, 0777) != 0 && errno != EEXIST && !akin_path_is_dir(part))
+            return akin_fail_errno(err, errno, part, "cannot make the folder");
     }
     return AKIN_OK;
 }

@@ -120,15 +120,20 @@ static int64_t add_content(int number)
     return content;
 }
 
-static void add_item(int number, int64_t content)
+static void add_part(int number, int64_t content, int64_t part)
 {
     struct item *item = &items[item_count];
     const akin_stamp stamp = { 1, 1, 1, 0 };
     *item = (struct item){ .content = number, .width = (int)random_below(4) + 1, .live = true };
     const akin_item_facts facts = { .width = item->width, .metadata = "{\"a\":1}" };
-    snprintf(item->path, sizeof item->path, "/p/%zu.jpg", item_count);
-    OK(akin_store_put(store, item->path, -1, &stamp, content, &facts, &item->id, &err));
+    snprintf(item->path, sizeof item->path, "/p/%zu.jpg", part < 0 ? item_count : 0);
+    OK(akin_store_put(store, item->path, part, &stamp, content, &facts, &item->id, &err));
     item_count++;
+}
+
+static void add_item(int number, int64_t content)
+{
+    add_part(number, content, -1);
 }
 
 /* Contents, each with an item, and behind them more items of any of them. */
@@ -476,6 +481,47 @@ static void one_content(void **state)
     end();
 }
 
+/* A video is left out with all its frames, however many of the best rows they are. */
+static void frames(void **state)
+{
+    (void)state;
+    seed = 20;
+    begin(64, AKIN_VECTOR_F32);
+    for (int i = 0; i < 400; i++) {
+        random_unit(vectors[i]);
+        if (i < 300) { /* much like the first */
+            memcpy(vectors[i], vectors[0], sizeof vectors[i]);
+            vectors[i][0] += 0.001f * (float)i * (vectors[i][0] < 0 ? -1 : 1);
+            double sum = 0;
+            for (int j = 0; j < 64; j++)
+                sum += (double)vectors[i][j] * (double)vectors[i][j];
+            for (int j = 0; j < 64; j++)
+                vectors[i][j] = (float)((double)vectors[i][j] / sqrt(sum));
+            add_part(i, add_content(i), i);
+        } else {
+            add_item(i, add_content(i));
+        }
+    }
+    OK(akin_store_commit(store, &err));
+    for (size_t k = 0; k < 120; k += 7) {
+        akin_retrieved_list list;
+        struct item *expected[ITEMS_MAX];
+        const akin_retrieval how = { .k = k, .offset = k == 7 ? SIZE_MAX : k / 2, NO_CUTS,
+                                     .self = items[0].path };
+        OK(akin_retrieve(store, kernels, NULL, vectors[0], &how, &list, &err));
+        score_all(vectors[0]);
+        assert_int_equal(by_hand(0, how.self, expected), 100);
+        const size_t first = how.offset < 100 ? how.offset : 100;
+        assert_int_equal(list.count, 100 - first < k ? 100 - first : k);
+        for (size_t i = 0; i < list.count; i++)
+            assert_int_equal(list.hits[i].id, expected[first + i]->id);
+        assert_true(fabs(list.best_z - (expected[0]->score - list.mean) / list.deviation) < 1e-4);
+        assert_int_equal(list.verdict, AKIN_VERDICT_UNCLEAR);
+        akin_retrieved_clear(&list);
+    }
+    end();
+}
+
 static void small(void **state)
 {
     (void)state;
@@ -640,7 +686,8 @@ int main(void)
         cmocka_unit_test(pages),          cmocka_unit_test(cuts),
         cmocka_unit_test(negative),       cmocka_unit_test(random_vectors),
         cmocka_unit_test(what_left),      cmocka_unit_test(one_content),
-        cmocka_unit_test(small),          cmocka_unit_test(verdict),
+        cmocka_unit_test(frames),         cmocka_unit_test(small),
+        cmocka_unit_test(verdict),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
