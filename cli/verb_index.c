@@ -248,9 +248,12 @@ static void print_json(FILE *out, const akin_index_report *r, const listener *l,
     fputs("}\n", out);
 }
 
-static void print_summary(const cli_args *args, const akin_index_report *report, const listener *l)
+static void print_summary(const cli_args *args, const akin_index_report *report, const listener *l,
+                          akin_status status)
 {
     cli_progress_end();
+    if (status == AKIN_E_ARGUMENT) /* nothing was begun */
+        return;
     if (args->json)
         print_json(stdout, report, l, args->dry_run);
     else if (!args->quiet)
@@ -314,7 +317,7 @@ static void on_passed(void *context, const akin_index_report *report, const akin
     const bool nothing = report->indexed + report->moved + report->returned + report->missing +
                              report->hidden + report->skipped + report->duplicates == 0;
     if (!nothing || l->args->json)
-        print_summary(l->args, report, l);
+        print_summary(l->args, report, l, err->code);
     if (err->code != AKIN_OK && err->code != AKIN_E_STOPPED)
         cli_report(l->args, err);
     listener_clear(l);
@@ -360,7 +363,7 @@ static int index_dry(const cli_args *args, const cli_place *place, const path_li
     if (exit_status != CLI_DONE)
         return exit_status;
     akin_status status = akin_index(c, NULL, paths->items, paths->count, options, &report, &err);
-    print_summary(args, &report, l);
+    print_summary(args, &report, l, status);
     akin_collection_close(c);
     return finish(args, status, &err, l);
 }
@@ -380,7 +383,7 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
     akin_collection_close(c);
-    print_summary(args, &report, l);
+    print_summary(args, &report, l, status);
     return finish(args, status, &err, l);
 }
 
@@ -456,7 +459,7 @@ int cli_reindex(const cli_args *args)
         goto out;
     const akin_index_options options = index_options(args, &l);
     akin_status status = akin_reindex(c, engine.model, stored_of(args), &options, &report, &err);
-    print_summary(args, &report, &l);
+    print_summary(args, &report, &l, status);
     exit_status = finish(args, status, &err, &l);
 out:
     akin_collection_close(c);
