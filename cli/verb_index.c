@@ -248,17 +248,18 @@ static void print_json(FILE *out, const akin_index_report *r, const listener *l,
     fputs("}\n", out);
 }
 
-static void print_summary(const cli_args *args, const akin_index_report *report, const listener *l,
-                          akin_status status)
+static int print_summary(const cli_args *args, const akin_index_report *report, const listener *l)
 {
+    akin_error err = { 0 };
+    out_sink out;
     cli_progress_end();
-    if (status == AKIN_E_ARGUMENT) /* nothing was begun */
-        return;
+    if (out_open(&out, NULL, &err) != AKIN_OK)
+        return cli_report(args, &err);
     if (args->json)
-        print_json(stdout, report, l, args->dry_run);
+        print_json(out.stream, report, l, args->dry_run);
     else if (!args->quiet)
-        print_plain(stdout, report, args->dry_run);
-    fflush(stdout);
+        print_plain(out.stream, report, args->dry_run);
+    return out_commit(&out, &err) == AKIN_OK ? CLI_DONE : cli_report(args, &err);
 }
 
 /* ---- Being polite --------------------------------------------------------------------------- */
@@ -317,7 +318,7 @@ static void on_passed(void *context, const akin_index_report *report, const akin
     const bool nothing = report->indexed + report->moved + report->returned + report->missing +
                              report->hidden + report->skipped + report->duplicates == 0;
     if (!nothing || l->args->json)
-        print_summary(l->args, report, l, err->code);
+        print_summary(l->args, report, l);
     if (err->code != AKIN_OK && err->code != AKIN_E_STOPPED)
         cli_report(l->args, err);
     listener_clear(l);
@@ -325,14 +326,18 @@ static void on_passed(void *context, const akin_index_report *report, const akin
 
 /* ---- The verbs ------------------------------------------------------------------------------ */
 
-/* The exit status of a run that ended so; the summary was printed. */
-static int finish(const cli_args *args, akin_status status, const akin_error *err,
-                  const listener *l)
+/* Prints the summary (report NULL: that was done); the exit status of a run that ended so. */
+static int finish(const cli_args *args, const akin_index_report *report, akin_status status,
+                  const akin_error *err, const listener *l)
 {
+    const bool begun = status != AKIN_E_ARGUMENT;
+    const int printed = report != NULL && begun ? print_summary(args, report, l) : CLI_DONE;
     if (cli_signal() != 0 && (status == AKIN_E_STOPPED || status == AKIN_OK))
         return 128 + cli_signal();
     if (status != AKIN_OK)
         return cli_report(args, err);
+    if (printed != CLI_DONE)
+        return printed;
     return l->skipped > 0 ? CLI_SKIPPED : CLI_DONE;
 }
 
@@ -363,9 +368,8 @@ static int index_dry(const cli_args *args, const cli_place *place, const path_li
     if (exit_status != CLI_DONE)
         return exit_status;
     akin_status status = akin_index(c, NULL, paths->items, paths->count, options, &report, &err);
-    print_summary(args, &report, l, status);
     akin_collection_close(c);
-    return finish(args, status, &err, l);
+    return finish(args, &report, status, &err, l);
 }
 
 static int index_once(const cli_args *args, const cli_place *place,
@@ -383,8 +387,7 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
     akin_collection_close(c);
-    print_summary(args, &report, l, status);
-    return finish(args, status, &err, l);
+    return finish(args, &report, status, &err, l);
 }
 
 int cli_index(const cli_args *args)
@@ -427,7 +430,7 @@ int cli_index(const cli_args *args)
     }
     akin_status status = akin_watch(place.db, place.name, &how, engine.model, paths.items,
                                     paths.count, &options, on_mode, on_passed, &err);
-    exit_status = finish(args, status, &err, &l);
+    exit_status = finish(args, NULL, status, &err, &l);
 out:
     cli_engine_close(&engine);
     listener_clear(&l);
@@ -459,8 +462,7 @@ int cli_reindex(const cli_args *args)
         goto out;
     const akin_index_options options = index_options(args, &l);
     akin_status status = akin_reindex(c, engine.model, stored_of(args), &options, &report, &err);
-    print_summary(args, &report, &l, status);
-    exit_status = finish(args, status, &err, &l);
+    exit_status = finish(args, &report, status, &err, &l);
 out:
     akin_collection_close(c);
     cli_engine_close(&engine);

@@ -187,7 +187,9 @@ akin_status akin_collection_open(akin_collection **out, const char *db, const ch
     if (options.write && options.model != NULL && !akin_store_exists(folder)) {
         akin_store_model model;
         AKIN_TRY(akin_model_stored(options.model, options.stored, identity, &model, &path, err));
-        AKIN_TRY(akin_store_create(folder, &model, base_for(db), err));
+        status = akin_store_create(folder, &model, base_for(db), err);
+        if (status != AKIN_OK && !akin_store_exists(folder)) /* else another process was faster */
+            goto out;
     }
     AKIN_TRY(akin_store_open(&c->store, folder, options.write, options.wait, err));
 out:

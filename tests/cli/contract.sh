@@ -42,6 +42,29 @@ json "info: nothing to reclaim after reindex" "$TMP/out" reclaimable_bytes 0
 exits "compact" 0 "$AKIN" compact --db "$db" --json
 json "compact: nothing" "$TMP/out" reclaimed_bytes 0
 
+# ---- three at once make one collection
+for i in 1 2 3; do
+    "$AKIN" index --db "$TMP/race" --wait 60 --json "$p" >"$TMP/race.$i" 2>>"$TMP/race.err" &
+    eval "job$i=\$!"
+done
+for i in 1 2 3; do
+    eval "wait \$job$i"
+    is "made at once by three: exit of $i" "$?" 0
+done
+exits "made at once by three: info" 0 "$AKIN" info --db "$TMP/race" --json
+json "made at once by three: all are in" "$TMP/out" items 5
+
+# ---- a summary that cannot be written
+if [ -w /dev/full ]; then
+    rc=0
+    "$AKIN" index --db "$db" --json "$p" >/dev/full 2>"$TMP/err" </dev/null || rc=$?
+    is "a full disk under the summary" "$rc" 1
+    says "a full disk under the summary: said" "cannot write standard output"
+else
+    skip "a full disk under the summary" "no /dev/full"
+    skip "a full disk under the summary: said" "no /dev/full"
+fi
+
 # ---- a pass that goes well says nothing (of tiny-b three names of weights are tried in vain)
 timeout 2 "$AKIN" index --db "$db" --watch --quiet "$p" >"$TMP/out" 2>"$TMP/err" </dev/null
 silent "watch: no word of what did not fail" err
