@@ -387,21 +387,22 @@ static void picture_files(void **state)
 static void compressed_tiff(void **state)
 {
     (void)state;
+#define TIFF_LEAKS 24 /* 4.5.0: 2, with fax 4.3.0: 21 */
 #define FRAGILE(file, may_hide, may_crash, may_leak) \
     { .name = "tests/golden/" file, .run = decode_picture, .least = 2, .hidden = may_hide, \
       .fragile = true, .crashes = may_crash, .leaks = may_leak }
     work list[] = {
-        FRAGILE("tiff/rgb-lzw-predictor.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-deflate-fill.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-packbits.tif", 0, 4, 4),
-        FRAGILE("tiff/g3-0.tif", 0, 4, 4),
-        FRAGILE("tiff/g4-tiles.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-420.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-progressive.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-tables.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-zstd.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-lzma.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-lzw-predictor.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-deflate-fill.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-packbits.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/g3-0.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/g4-tiles.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-420.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-progressive.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-tables.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-zstd.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-lzma.tif", 0, 4, TIFF_LEAKS),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -434,8 +435,8 @@ static void raw_photographs(void **state)
         skip();
     }
     work list[] = {
-        FRAGILE("modules/dng-jpeg.dng", 0, 2, 2),
-        FRAGILE("modules/nikon.nef", 0, 2, 2),
+        FRAGILE("modules/dng-jpeg.dng", 0, 2, 5),
+        FRAGILE("modules/nikon.nef", 0, 2, 5),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -459,7 +460,7 @@ static void lossless_webp(void **state)
         PICTURE("formats/lossless.webp", 0),
         PICTURE("formats/lossless-alpha.webp", 0),
         PICTURE("formats/lossy-alpha.webp", 0),
-        FRAGILE("tiff/rgb-webp.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-webp.tif", 0, 4, TIFF_LEAKS),
     };
     EVERY_REQUEST_OF(list);
 }
