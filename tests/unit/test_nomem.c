@@ -24,6 +24,7 @@
 #include "akin.h"
 #include "base/file.h"
 #include "failing_malloc.h"
+#include "folder.h"
 #include "hub/model_name.h"
 #include "image/heif.h"
 #include "image/picture.h"
@@ -501,17 +502,6 @@ static void copy_file(const char *from, const char *to)
     akin_buffer_clear(&bytes);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static const char *copy_to;
 static size_t copy_from;
 
@@ -871,8 +861,8 @@ static akin_status import_collection(const work *w, float out[FLOATS], akin_erro
 
 static void fresh(const work *w)
 {
-    remove_tree(under("at"));
-    remove_tree(under("to"));
+    folder_remove(under("at"));
+    folder_remove(under("to"));
     if (mkdir(under("to"), 0777) != 0)
         fail_msg("%s cannot be made", under("to"));
     if (w->from != NULL)
@@ -1032,7 +1022,7 @@ static int remove_collections(void **state)
     akin_model_close(here.model);
     akin_model_close(here.bare);
     akin_model_close(here.other);
-    remove_tree(here.root);
+    folder_remove(here.root);
     unsetenv("AKIN_HOME");
     return 0;
 }
