@@ -97,6 +97,7 @@ def run_onnx(options, paths):
 
     made = onnxruntime.SessionOptions()
     made.intra_op_num_threads = options.threads
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads to decode with
     session = onnxruntime.InferenceSession(options.onnx, made, providers=["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     batch = taken.shape[0]
