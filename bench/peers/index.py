@@ -58,7 +58,7 @@ def into_faiss(vectors):
 
 
 def import_torch():
-    """torch, and torchvision whose operators may be missing (the one of CUDA beside torch of CPU)."""
+    """torch beside a torchvision whose operators may be missing (a build for CUDA)."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "oracle"))
     import torch
     import torchvision_cpu  # noqa: F401
