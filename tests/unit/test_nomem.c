@@ -1,8 +1,8 @@
 /* test_nomem.c - memory that runs out at the Nth request, for every N of finding and opening a
- * model, describing it, embedding and classifying with it, of decoding a picture in each format, and
- * of all that is done with a collection: an error is returned and nothing leaks. An N whose failure
- * changes nothing (a smaller copy that could have been made) must give the same result. After each
- * a collection is whole, and what was asked for can be done.
+ * model, describing it, embedding and classifying with it, of decoding a picture in each format,
+ * and of all that is done with a collection: an error is returned and nothing leaks. An N whose
+ * failure changes nothing (a smaller copy that could have been made) must give the same result.
+ * After each a collection is whole, and what was asked for can be done.
  *
  * Out of memory must be called that. Where a library hides it behind another complaint, the case
  * says how often that may happen: `hidden`. */
