@@ -218,6 +218,7 @@ akin_status akin_store_visit_devices(akin_store *store, const char *folder,
  * writer waits for their end. */
 akin_status akin_store_begin(akin_store *store, akin_error *err);
 void akin_store_end(akin_store *store);
+bool akin_store_in_snapshot(const akin_store *store);
 
 /* In a snapshot; borrowed until its end. The vectors of live items, ready for akin_exact_scores. */
 const akin_vectors *akin_store_vectors(const akin_store *store);

@@ -150,12 +150,15 @@ static akin_status integrity(akin_store *store, text_list *list, akin_error *err
     akin_error why;
     snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", (int)sqlite_faults);
     clear_texts(list);
+    errno = 0;
     status = akin_db_prepare(store->db, sql, &s, &why);
     for (bool row = true; status == AKIN_OK && row;) {
         status = akin_db_step(s, &row, &why);
         if (status == AKIN_OK && row && strcmp(akin_db_text(s, 0), "ok") != 0)
             status = add_text(list, akin_db_text(s, 0), &why);
     }
+    if (status == AKIN_OK && errno == ENOMEM) /* SQLite makes a fault of it, or sees fewer */
+        status = akin_fail_nomem(&why, "SQLite's own check", 0);
     if (status == AKIN_E_CORRUPT || status == AKIN_E_FORMAT)
         status = add_text(list, why.message, &why);
     else if (status != AKIN_OK && err != NULL)

@@ -206,8 +206,9 @@ static void one_writes_four_search(void **state)
             compact_it(p);
     }
     atomic_store(&p->stop, true);
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < READERS; i++) {
         assert_string_equal(readers[i].wrong, "");
         assert_true(readers[i].searches > 0);
     }

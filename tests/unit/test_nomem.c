@@ -34,7 +34,8 @@
 
 enum {
     EVERY = 2000, /* each N up to here is tried, */
-    STEP = 97,    /* then every 97th */
+    STEP = 97,    /* then every 97th; */
+    OF_A_COLLECTION = 11, /* with a collection every 11th, or AKIN_TEST_ALL is set */
     FLOATS = 4096
 };
 
@@ -234,7 +235,8 @@ static void every_request(const work *w)
     if (total < w->least)
         fail_msg("%s: %zu requests, expected %zu at least", w->name, total, w->least);
     size_t tried = 0, harmless = 0, hidden = 0, crashes = 0, leaks = 0;
-    for (size_t n = 1; n <= total; n += n < EVERY ? 1 : STEP, tried++) {
+    const size_t step = w->result != NULL && getenv("AKIN_TEST_ALL") == NULL ? OF_A_COLLECTION : 1;
+    for (size_t n = 1; n <= total; n += n < EVERY ? step : STEP, tried++) {
         outcome o = w->fragile ? fail_one_apart(w, n) : fail_one(w, n);
         if (o.leaked != 0 && !w->fragile)
             o = fail_one(w, n); /* what a library keeps of its first failure it keeps once */
@@ -561,11 +563,15 @@ static akin_status note_skip(void *context, const akin_skip *skip, akin_error *e
     return AKIN_OK;
 }
 
+static bool interrupted; /* what failed may have left vectors behind that no row names */
+
 static void no_fault(void *context, const char *path, const char *message, bool repaired)
 {
     (void)repaired;
     const work *w = context;
-    fail_msg("%s: after request %zu: %s: %s", w->name, request, path, message);
+    if (!interrupted || strstr(message, "nothing refers to them") == NULL)
+        fail_msg("%s: after request %zu: %s: %s", w->name, request, path,
+                 message);
 }
 
 static void must(const work *w, akin_status status, const akin_error *err)
@@ -669,6 +675,8 @@ static akin_status make_collection(const work *w, float out[FLOATS], akin_error 
     return status;
 }
 
+/* other: with another model; a collection that has it already, but for what could not be read, is
+ * indexed again. */
 static akin_status with_index(float out[FLOATS], bool other, akin_error *err)
 {
     akin_collection *c = NULL;
@@ -680,9 +688,13 @@ static akin_status with_index(float out[FLOATS], bool other, akin_error *err)
     options.context = &t;
     options.skipped = options.note = tell;
     akin_status status = open_at(&c, NULL, true, err);
-    if (status == AKIN_OK)
-        status = other ? akin_reindex(c, here.other, (akin_stored)0, &options, &report, err)
-                       : akin_index(c, here.bare, &path, 1, &options, &report, err);
+    if (status == AKIN_OK && other) {
+        status = akin_reindex(c, here.other, (akin_stored)0, &options, &report, err);
+        if (status == AKIN_E_ARGUMENT)
+            status = akin_index(c, here.other, &path, 1, &options, &report, err);
+    } else if (status == AKIN_OK) {
+        status = akin_index(c, here.bare, &path, 1, &options, &report, err);
+    }
     akin_collection_close(c);
     if (status == AKIN_OK && t.nomem.code != AKIN_OK) {
         *err = t.nomem;
@@ -894,8 +906,11 @@ static void in_order(const work *w, akin_status status)
     nothing_else(w, "at");
     nothing_else(w, "to");
     if (status != AKIN_OK) {
-        read_contents(w, under("at"), &left);
+        interrupted = true;
+        if (w->run != repair)
+            read_contents(w, under("at"), &left);
         read_contents(w, under("to"), &left);
+        interrupted = false;
         must(w, w->run(w, out, &err), &err);
     }
     contents *const c = request == 0 ? &whole : &left;
@@ -1032,7 +1047,7 @@ static void collections(void **state)
     (void)state;
 #define DOES(text, what, has, gives, at_least) \
     .name = text, .run = what, .from = has, .result = gives, .least = at_least, .before = fresh, \
-    .after = (gives) != NULL ? in_order : exported_in_order
+    .after = (what) == export_collection ? exported_in_order : in_order
     work list[] = {
         { DOES("describing", describe_collection, "good", "at", 20) },
         { DOES("making a collection", make_collection, NULL, "at", 20) },
@@ -1048,7 +1063,7 @@ static void collections(void **state)
         { DOES("verify --repair", repair, "wrong", "at", 20) },
         { DOES("compact", compact, "good", "at", 20) },
         { DOES("copy", copy_collection, "good", "to", 20) },
-        { DOES("export", export_collection, "good", NULL, 20) },
+        { DOES("export", export_collection, "good", "to", 20) },
         { DOES("import", import_collection, "good", "to", 20) },
         { DOES("another model", change_model, "good", "at", 100), .threads = true },
     };
