@@ -92,8 +92,8 @@ static void print_info(const akin_collection_info *i)
     printf("%-16s %zu\n", "left out", i->hidden);
     printf("%-16s %zu%s\n", "skipped", i->skipped,
            i->skipped > 0 ? " (akin info --skipped lists them)" : "");
-    printf("%-16s %zu in %zu segments, %s\n", "vectors", i->vectors, i->segments,
-           cli_bytes(bytes, sizeof bytes, i->vector_bytes));
+    printf("%-16s %zu in %zu segment%s, %s\n", "vectors", i->vectors, i->segments,
+           i->segments == 1 ? "" : "s", cli_bytes(bytes, sizeof bytes, i->vector_bytes));
     printf("%-16s %s\n", "database", cli_bytes(bytes, sizeof bytes, i->database_bytes));
     printf("%-16s %s%s\n", "reclaimable", cli_bytes(bytes, sizeof bytes, i->reclaimable_bytes),
            i->reclaimable_bytes > 0 ? " (akin compact)" : "");

@@ -175,8 +175,10 @@ typedef struct akin_outcome {
 void akin_outcome_free(akin_outcome *outcome);
 
 /* Makes outcome->kind SKIPPED with a copy of `why` that names `path`; a momentary one is not put
- * into the skip list. Out of memory leaves kind LEFT: the file is tried again. */
+ * into the skip list. A STOPPED one is LEFT. Out of memory leaves no failure: */
 void akin_outcome_fail(akin_outcome *outcome, const char *path, const akin_error *why);
+/* AKIN_E_NOMEM when it was skipped and there was no memory for the reason. */
+akin_status akin_outcome_check(const akin_outcome *outcome, akin_error *err);
 
 /* The whole file, and its stamp while that was read. AKIN_E_BUSY when it changed meanwhile,
  * twice. */

@@ -142,7 +142,11 @@ static akin_status apply(void *context, akin_outcome *o, akin_error *err)
 {
     reindexing *r = context;
     const group *g = &r->groups[o->job];
-    akin_status status = AKIN_OK;
+    akin_status status = akin_outcome_check(o, err);
+    if (status != AKIN_OK) {
+        akin_outcome_free(o);
+        return status;
+    }
     if (o->kind == AKIN_OUTCOME_EMBEDDED || o->kind == AKIN_OUTCOME_SKIPPED) {
         device_tally *device = device_of(r, r->items[g->first].path);
         r->tried += g->count;

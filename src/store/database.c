@@ -317,7 +317,8 @@ static void remember_file(akin_store *store)
     store->seen.inode = st.st_ino;
 }
 
-akin_status akin_db_open(akin_store *store, akin_error *err)
+/* Opens the file as it can be opened. */
+static akin_status open_somehow(akin_store *store, akin_error *err)
 {
     akin_status status;
     store->immutable = false;
@@ -349,6 +350,14 @@ akin_status akin_db_open(akin_store *store, akin_error *err)
     store->immutable = true;
 out:
     return status;
+}
+
+akin_status akin_db_open(akin_store *store, akin_error *err)
+{
+    sqlite3_stmt *s;
+    const akin_status status = open_somehow(store, err);
+    /* Prepared now, so that it needs no memory when that has run out. */
+    return status == AKIN_OK ? akin_db_statement(store, AKIN_SQL_ROLLBACK, &s, err) : status;
 }
 
 bool akin_db_replaced(akin_store *store)

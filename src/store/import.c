@@ -201,7 +201,8 @@ static akin_status read_header(npy *n, uint64_t size, akin_error *err)
         return akin_fail(err, AKIN_E_FORMAT, n->path, "is no npy file");
     if (begin[6] < 1 || begin[6] > 3 || begin[7] != 0)
         return akin_fail(err, AKIN_E_UNSUPPORTED, n->path,
-                         "is an npy file of version %u.%u; 1.0 to 3.0 are read", begin[6], begin[7]);
+                         "is an npy file of version %u.%u; 1.0 to 3.0 are read", begin[6],
+                         begin[7]);
     length = (size_t)begin[8] | (size_t)begin[9] << 8;
     if (begin[6] > 1) {
         length |= (size_t)begin[10] << 16 | (size_t)begin[11] << 24;
@@ -668,8 +669,8 @@ static akin_status check_same(importing *m, const import_line *line, int64_t con
     sqlite3_reset(s);
     AKIN_TRY(stored_crc(m, &crc, NULL, err));
     if (crc != had)
-        status = wrong(m, err, "'sha256' was an earlier line's too, with another vector than that of "
-                               "row %" PRId64, line->row);
+        status = wrong(m, err, "'sha256' was an earlier line's too, with another vector than that "
+                               "of row %" PRId64, line->row);
 out:
     return status;
 }
@@ -872,8 +873,8 @@ static akin_status check_model(const akin_store *store, const char *folder, akin
         *err = why;
     if (status == AKIN_OK && strcmp(model.identity, store->current.model.identity) != 0)
         status = akin_fail(err, AKIN_E_ARGUMENT, folder,
-                           "holds vectors of model '%.200s', this collection has those of '%.200s'; "
-                           "import it into a collection of its own",
+                           "holds vectors of model '%.200s', this collection has those of "
+                           "'%.200s'; import it into a collection of its own",
                            model.name, store->current.model.name);
     free(memory);
     return status;

@@ -45,16 +45,22 @@ akin_status akin_store_writing(akin_store *store, akin_error *err)
     if (store->in_transaction)
         return AKIN_OK;
     AKIN_TRY(akin_db_statement(store, AKIN_SQL_BEGIN_WRITING, &statement, err));
-    AKIN_TRY(akin_db_step(statement, NULL, err));
-    store->in_transaction = true;
+    status = akin_db_step(statement, NULL, err);
+    if (status != AKIN_OK)
+        akin_store_roll_back(store); /* begun halfway, when memory ran out */
+    else
+        store->in_transaction = true;
 out:
     return status;
 }
 
 void akin_store_roll_back(akin_store *store)
 {
-    if (store->db != NULL && !sqlite3_get_autocommit(store->db))
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_stmt *s;
+    if (store->db != NULL && !sqlite3_get_autocommit(store->db) &&
+        (akin_db_statement(store, AKIN_SQL_ROLLBACK, &s, NULL) != AKIN_OK ||
+         akin_db_step(s, NULL, NULL) != AKIN_OK) && store->failure.code == AKIN_OK)
+        akin_db_fail(store->db, "give up what was begun", &store->failure);
     store->in_transaction = false;
     store->touched_count = 0;
 }

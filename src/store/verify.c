@@ -24,7 +24,7 @@
 
 enum {
     vanished_tries = 8,
-    held_files = 256, /* segments whose files are kept open, so that a compact meanwhile takes none */
+    held_files = 256, /* segments whose files stay open, so that a compact meanwhile takes none */
     sqlite_faults = 100
 };
 
@@ -150,12 +150,15 @@ static akin_status integrity(akin_store *store, text_list *list, akin_error *err
     akin_error why;
     snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", (int)sqlite_faults);
     clear_texts(list);
+    errno = 0;
     status = akin_db_prepare(store->db, sql, &s, &why);
     for (bool row = true; status == AKIN_OK && row;) {
         status = akin_db_step(s, &row, &why);
         if (status == AKIN_OK && row && strcmp(akin_db_text(s, 0), "ok") != 0)
             status = add_text(list, akin_db_text(s, 0), &why);
     }
+    if (status == AKIN_OK && errno == ENOMEM) /* SQLite makes a fault of it, or sees fewer */
+        status = akin_fail_nomem(&why, "SQLite's own check", 0);
     if (status == AKIN_E_CORRUPT || status == AKIN_E_FORMAT)
         status = add_text(list, why.message, &why);
     else if (status != AKIN_OK && err != NULL)
@@ -222,7 +225,8 @@ static akin_status copy_tables(akin_store *store, sqlite3 *fresh, akin_error *er
             const int name = (int)strcspn(p + 13, " ");
             /* With WHERE: else SQLite takes over the indexes of equal tables page by page. */
             snprintf(sql, sizeof sql,
-                     "INSERT OR IGNORE INTO main.%.*s SELECT * FROM damaged.%.*s NOT INDEXED WHERE 1",
+                     "INSERT OR IGNORE INTO main.%.*s SELECT * FROM damaged.%.*s NOT INDEXED"
+                     " WHERE 1",
                      name, p + 13, name, p + 13);
             AKIN_TRY(akin_db_run(fresh, sql, err));
         }
@@ -241,8 +245,8 @@ out:
     return status;
 }
 
-/* The tables written anew with all their indexes, in the place of what there is: as one change, which
- * is not begun when a table cannot be read to its end. */
+/* The tables written anew with all their indexes, in the place of what there is: as one change,
+ * which is not begun when a table cannot be read to its end. */
 static void write_anew(akin_store *store)
 {
     sqlite3 *fresh = NULL; /* without a name: a file that is gone when it is closed */
@@ -303,8 +307,8 @@ static akin_status check_sqlite(verifying *v, akin_error *err)
                   found.texts[i]);
         else
             fault(v, store->database,
-                  "makes all indexes again; if that does not help, save what can be read with 'akin "
-                  "export', or go back to a copy", "SQLite: %s", found.texts[i]);
+                  "makes all indexes again; if that does not help, save what can be read with "
+                  "'akin export', or go back to a copy", "SQLite: %s", found.texts[i]);
     }
     AKIN_TRY(each_index(v, false, err));
     if (v->repair)
@@ -381,8 +385,8 @@ out:
     return status;
 }
 
-/* Tells what is wrong with a file. wrong: what is with its row, for which all that is right in the file
- * is moved; NULL: nothing. */
+/* Tells what is wrong with a file. wrong: what is with its row, for which all that is right in the
+ * file is moved; NULL: nothing. */
 static akin_status check_file(verifying *v, segment_state *segment, const char *wrong,
                               akin_error *err)
 {
@@ -447,8 +451,8 @@ static akin_status add_segment(verifying *v, segment_state segment, segment_stat
     return AKIN_OK;
 }
 
-/* Segments that vectors are in and that have no row, or one of no model: whose they are, the vectors
- * say, and whether they are right, their checksums. */
+/* Segments that vectors are in and that have no row, or one of no model: whose they are, the
+ * vectors say, and whether they are right, their checksums. */
 static akin_status check_rowless(verifying *v, akin_error *err)
 {
     akin_status status;
@@ -521,9 +525,9 @@ static akin_status open_segments(verifying *v, bool *gone, akin_error *err)
         const int64_t rows = sqlite3_column_int64(s, 2);
         AKIN_TRY(add_segment(v,
                              (segment_state){ .number = sqlite3_column_int64(s, 0),
-                                              .space = sqlite3_column_int64(s, 1), .fd = -1,
-                                              .rows_known = rows >= 0 && rows <= AKIN_SEGMENT_ROWS },
+                                              .space = sqlite3_column_int64(s, 1), .fd = -1 },
                              &segment, err));
+        segment->rows_known = rows >= 0 && rows <= AKIN_SEGMENT_ROWS;
         segment->rows = segment->rows_known ? (size_t)rows : AKIN_SEGMENT_ROWS;
         if (segment->number >= 1 && segment->number <= AKIN_SEGMENT_NUMBER_MAX)
             segment->owner = space_of(v, segment->space);
@@ -761,7 +765,8 @@ static akin_status check_contents(verifying *v, akin_error *err)
         if (!row)
             break;
         const int64_t id = sqlite3_column_int64(s, 0);
-        fault(v, v->store->database, "drops it and its items; the next 'akin index' adds them again",
+        fault(v, v->store->database,
+              "drops it and its items; the next 'akin index' adds them again",
               "content %" PRId64 " has no SHA-256 or a part that cannot be", id);
         AKIN_TRY(add_id(&v->bad_contents, id, err));
     }
@@ -973,7 +978,8 @@ static akin_status tell_orphan(akin_store *store, const char *path, uint64_t siz
     (void)store, (void)err;
     const bool changed = v->changed;
     fault(v, path, "removes it",
-          "%" PRIu64 " bytes that a writer which was killed left here; nothing refers to them", size);
+          "%" PRIu64 " bytes that a writer which was killed left here; nothing refers to them",
+          size);
     v->changed = changed; /* the database is as it should be */
     return AKIN_OK;
 }
@@ -1160,8 +1166,8 @@ static akin_status begin(verifying *v, akin_error *err)
             AKIN_TRY(akin_db_run(store->db, "BEGIN", err));
         AKIN_TRY(akin_store_load_spaces(store, err));
         AKIN_TRY(open_segments(v, &gone, err));
-        /* Files that a compact removes a moment before they are opened are none that are gone: a new
-         * transaction does not know them. */
+        /* Files that a compact removes a moment before they are opened are none that are gone: a
+         * new transaction does not know them. */
         if (!gone || store->writing || i == vanished_tries)
             break;
         clear_segments(v);
