@@ -330,7 +330,8 @@ static void on_passed(void *context, const akin_index_report *report, const akin
 static int finish(const cli_args *args, const akin_index_report *report, akin_status status,
                   const akin_error *err, const listener *l)
 {
-    const int printed = report != NULL ? print_summary(args, report, l) : CLI_DONE;
+    const bool begun = status != AKIN_E_ARGUMENT;
+    const int printed = report != NULL && begun ? print_summary(args, report, l) : CLI_DONE;
     if (cli_signal() != 0 && (status == AKIN_E_STOPPED || status == AKIN_OK))
         return 128 + cli_signal();
     if (status != AKIN_OK)

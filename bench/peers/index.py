@@ -58,7 +58,7 @@ def into_faiss(vectors):
 
 
 def import_torch():
-    """torch, and torchvision whose operators may be missing (the one of CUDA beside torch of CPU)."""
+    """torch beside a torchvision whose operators may be missing (a build for CUDA)."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "oracle"))
     import torch
     import torchvision_cpu  # noqa: F401
@@ -97,6 +97,7 @@ def run_onnx(options, paths):
 
     made = onnxruntime.SessionOptions()
     made.intra_op_num_threads = options.threads
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads to decode with
     session = onnxruntime.InferenceSession(options.onnx, made, providers=["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     batch = taken.shape[0]

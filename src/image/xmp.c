@@ -298,6 +298,15 @@ out:
     return status;
 }
 
+/* Where an error is, from 1. 2.9 calls the older functions deprecated; 2.4 has no others. */
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define POSITION(what) XML_GetCurrent##what##Number64
+#else
+#define POSITION(what) XML_GetCurrent##what##Number
+#endif
+static unsigned long line_of(XML_Parser p) { return (unsigned long)POSITION(Line)(p); }
+static unsigned long column_of(XML_Parser p) { return (unsigned long)POSITION(Column)(p) + 1; }
+
 akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t size,
                                     akin_error *err)
 {
@@ -334,9 +343,7 @@ akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t 
         status = akin_fail_nomem(err, "an XMP reader", 0);
     else if (!r.whole)
         status = akin_fail(err, AKIN_E_FORMAT, NULL, "not XML: line %lu, column %lu: %s",
-                           (unsigned long)XML_GetCurrentLineNumber(r.parser),
-                           (unsigned long)XML_GetCurrentColumnNumber(r.parser) + 1,
-                           XML_ErrorString(code));
+                           line_of(r.parser), column_of(r.parser), XML_ErrorString(code));
     else
         status = give_all(m, &r);
     XML_ParserFree(r.parser);

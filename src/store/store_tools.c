@@ -371,21 +371,6 @@ akin_status akin_orphans_remove(akin_store *store, akin_error *err)
 
 /* ---- A new folder --------------------------------------------------------------------------- */
 
-/* The folders above `path` that are not there; what was done of them stays after an error. */
-static akin_status make_parents(const char *path, akin_error *err)
-{
-    char part[AKIN_STORE_PATH];
-    for (size_t i = 1; path[i] != '\0'; i++) {
-        if (path[i] != '/')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST && !akin_path_is_dir(part))
-            return akin_fail_errno(err, errno, part, "cannot make the folder");
-    }
-    return AKIN_OK;
-}
-
 akin_status akin_new_folder_open(akin_new_folder *f, const char *folder, akin_error *err)
 {
     akin_status status;
@@ -405,7 +390,6 @@ akin_status akin_new_folder_open(akin_new_folder *f, const char *folder, akin_er
         return akin_fail(err, AKIN_E_ARGUMENT, plain, "is there already; name a new folder");
     if (errno != ENOENT && errno != ENOTDIR)
         return akin_fail_errno(err, errno, plain, "cannot make the folder");
-    AKIN_TRY(make_parents(plain, err));
     const char *slash = strrchr(plain, '/');
     const char *name = slash != NULL ? slash + 1 : plain;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
@@ -414,6 +398,7 @@ akin_status akin_new_folder_open(akin_new_folder *f, const char *folder, akin_er
     }
     snprintf(parent, sizeof parent, "%.*s", slash == NULL ? 1 : (int)(slash - plain + 1),
              slash == NULL ? "." : plain);
+    AKIN_TRY(akin_folder_make(parent, 0777, err)); /* which stays after an error */
     real = realpath(parent, NULL);
     if (real == NULL)
         AKIN_TRY(akin_fail_errno(err, errno, parent, "cannot find the folder"));

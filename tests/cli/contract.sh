@@ -42,6 +42,30 @@ json "info: nothing to reclaim after reindex" "$TMP/out" reclaimable_bytes 0
 exits "compact" 0 "$AKIN" compact --db "$db" --json
 json "compact: nothing" "$TMP/out" reclaimed_bytes 0
 
+# ---- a filter that says nothing is no filter of everything
+exits "--ext without an ending" 2 "$AKIN" search --db "$db" --ext '' fish
+exits "--ext with a comma" 2 "$AKIN" search --db "$db" --ext , fish
+
+# ---- --json is one JSON value, whatever the verb
+exits "copy" 0 "$AKIN" copy --db "$db" --json "$TMP/copied"
+json "copy: JSON" "$TMP/out" path "$TMP/copied"
+exits "export" 0 "$AKIN" export --db "$db" --json "$TMP/exported"
+json "export: JSON" "$TMP/out" path "$TMP/exported"
+
+# ---- a model that moved, and one that was changed in its place
+cp -R "$MODEL" "$TMP/model"
+exits "model: index" 0 "$AKIN" index --db "$TMP/moves" --model "$TMP/model" "$p"
+mv "$TMP/model" "$TMP/model2"
+exits "model: search when it is gone" 1 "$AKIN" search --db "$TMP/moves" fish
+says "model: where it was" "$TMP/model"
+exits "model: index says where it is" 0 \
+    "$AKIN" index --db "$TMP/moves" --json --model "$TMP/model2" "$p"
+json "model: nothing is embedded again" "$TMP/out" indexed 0
+exits "model: search finds it from now on" 0 "$AKIN" search --db "$TMP/moves" fish
+echo >>"$TMP/model2/tokenizer.json"
+exits "model: changed in its place" 2 "$AKIN" search --db "$TMP/moves" fish
+says "model: changed in its place: said" "not the model any more"
+
 # ---- three at once make one collection
 for i in 1 2 3; do
     "$AKIN" index --db "$TMP/race" --wait 60 --json "$p" >"$TMP/race.$i" 2>>"$TMP/race.err" &

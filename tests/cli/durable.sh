@@ -183,8 +183,8 @@ survives() {
     sweep "$1" short "$(every 1 $(($2 * 3)) "$(grep -cE "$writes" "$TMP/log")" | while read -r n; do
         grep -E "$writes" "$TMP/log" | sed -n "${n}s/ .*//p"
     done)"
-    sweep "$1" power "$(every 2 "$2" "$calls")"
-    sweep "$1" enospc "$(every 1 $(($2 * 4)) "$calls")"
+    sweep "$1" power "$(every 2 $(($2 * 3)) "$calls")"
+    sweep "$1" enospc "$(every 1 $(($2 * 5)) "$calls")"
     sweep "$1" eio "$(every 2 $(($2 * 7)) "$calls")"
     sweep "$1" partial "$(every 3 $(($2 * 9)) "$calls")"
     [ "$syncs" = 0 ] || sweep "$1" fsync "$(every 1 $((($2 + 2) / 3)) "$syncs")"
@@ -207,7 +207,7 @@ exits "first state, without a write-ahead log" 3 index "$FAULTY"
 unset AKIN_FAULT_FS
 cp -R "$R/db" "$TMP/db.j"
 survives create 1
-survives two 12
+survives two 24
 mv "$p/2.png" "$p/sub/moved.png"
 mv "$p/3.png" "$TMP/away.png"
 cp "$TMP/new.png" "$p/4.png"
@@ -220,7 +220,7 @@ sort -u "$TMP/wanted.1" "$TMP/wanted.2" >"$TMP/either"
 survives changes 1
 again=$FAULTY
 export AKIN_FAULT_FS="$R=0x6969"
-survives journal 3
+survives journal 4
 unset AKIN_FAULT_FS
 again=$AKIN
 rm -rf "$R"
@@ -228,9 +228,9 @@ mkdir "$R"
 cp -R "$TMP/db.1" "$R/db"
 exits "second state" 3 index "$AKIN"
 cp -R "$R/db" "$TMP/db.2"
-survives compact 2
+survives compact 3
 survives reindex 3
-survives copy 4
+survives copy 5
 exits "exported" 0 "$AKIN" export --db "$R/db" "$TMP/out.2"
 survives export 3
 survives import 8

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/half.h"
+#include "folder.h"
 #include "store/store_tools.h"
 
 enum { dims = 8, killed = 77 };
@@ -103,23 +103,11 @@ static inline int run_killed(torture_work work, long at)
 static char root[256], folder[512];
 static akin_error err;
 
-static inline int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 static inline int setup(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(root, sizeof root, "%s/akin-tools-XXXXXX",
-             tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-    if (mkdtemp(root) == NULL)
+    if (folder_make(root, sizeof root, "tools") != 0)
         return -1;
-    char *real = realpath(root, NULL);
-    snprintf(root, sizeof root, "%s", real);
-    free(real);
     snprintf(folder, sizeof folder, "%s/p/.akin/images", root);
     return 0;
 }
@@ -127,7 +115,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(root);
 }
 
 #define OK(call)                                                                   \

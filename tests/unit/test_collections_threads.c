@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "akin.h"
+#include "folder.h"
 
 #define MODEL "tests/golden/clip/tiny-a"
 enum { READERS = 4, KEPT = 10, CHANGING = 6, ROUNDS = 12 };
@@ -91,8 +92,7 @@ static int setup(void **state)
     place *p = calloc(1, sizeof *p);
     akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
     char name[32];
-    strcpy(p->folder, "/tmp/akin-threads-XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
+    assert_int_equal(folder_make(p->folder, sizeof p->folder, "threads"), 0);
     snprintf(p->pictures, sizeof p->pictures, "%s/p", p->folder);
     snprintf(p->db, sizeof p->db, "%s/db", p->folder);
     assert_int_equal(mkdir(p->pictures, 0777), 0);
@@ -110,11 +110,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     place *p = *state;
-    char command[128];
     akin_model_close(p->model);
-    snprintf(command, sizeof command, "rm -rf '%s'", p->folder);
+    const int removed = folder_remove(p->folder);
     free(p);
-    return system(command);
+    return removed;
 }
 
 /* Hits that one state of the collection explains. */
@@ -207,8 +206,9 @@ static void one_writes_four_search(void **state)
             compact_it(p);
     }
     atomic_store(&p->stop, true);
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < READERS; i++) {
         assert_string_equal(readers[i].wrong, "");
         assert_true(readers[i].searches > 0);
     }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "folder.h"
 #include "rag/ingest.h"
 
 enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
@@ -27,7 +27,7 @@ enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
 /* ---- A folder of pictures and a collection ------------------------------------------------- */
 
 typedef struct place {
-    char top[64], root[PATH / 2], db[PATH / 2];
+    char top[128], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
     int begun;                          /* calls of begin */
     atomic_int stop_after;              /* pictures begun; 0: never */
@@ -126,14 +126,6 @@ static void write_pictures(const place *p, const char *below, unsigned count, un
         snprintf(name, sizeof name, "%s%03u.jpg", below, i);
         write_picture(p, name, seed + i);
     }
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
 }
 
 /* ---- The fake model ------------------------------------------------------------------------ */
@@ -304,8 +296,7 @@ static int start(void **state)
 {
     place *p = calloc(1, sizeof *p);
     assert_non_null(p);
-    strcpy(p->top, "/tmp/akin-ingest-XXXXXX");
-    assert_non_null(mkdtemp(p->top));
+    assert_int_equal(folder_make(p->top, sizeof p->top, "ingest"), 0);
     assert_int_equal(chmod(p->top, 0755), 0);
     snprintf(p->root, sizeof p->root, "%s/pictures", p->top);
     snprintf(p->db, sizeof p->db, "%s/db", p->top);
@@ -321,7 +312,7 @@ static int start(void **state)
 static int finish(void **state)
 {
     place *p = *state;
-    nftw(p->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(p->top);
     free(p);
     return 0;
 }
@@ -1499,7 +1490,7 @@ static void workers_agree(void **state)
     p->options.workers = 1;
     index_well(p);
     char *one = dump(p);
-    assert_int_equal(nftw(p->db, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(folder_remove(p->db), 0);
     assert_int_equal(akin_store_create(p->db, &first_model, NULL, NULL), AKIN_OK);
     p->options.workers = 4;
     index_well(p);

@@ -24,6 +24,7 @@
 #include "akin.h"
 #include "base/file.h"
 #include "failing_malloc.h"
+#include "folder.h"
 #include "hub/model_name.h"
 #include "image/heif.h"
 #include "image/picture.h"
@@ -394,21 +395,22 @@ static void picture_files(void **state)
 static void compressed_tiff(void **state)
 {
     (void)state;
+#define TIFF_LEAKS 24 /* 4.5.0: 2, with fax 4.3.0: 21 */
 #define FRAGILE(file, may_hide, may_crash, may_leak) \
     { .name = "tests/golden/" file, .run = decode_picture, .least = 2, .hidden = may_hide, \
       .fragile = true, .crashes = may_crash, .leaks = may_leak }
     work list[] = {
-        FRAGILE("tiff/rgb-lzw-predictor.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-deflate-fill.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-packbits.tif", 0, 4, 4),
-        FRAGILE("tiff/g3-0.tif", 0, 4, 4),
-        FRAGILE("tiff/g4-tiles.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-420.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-progressive.tif", 0, 4, 4),
-        FRAGILE("tiff/jpeg-tables.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-zstd.tif", 0, 4, 4),
-        FRAGILE("tiff/rgb-lzma.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-lzw-predictor.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-lzw-tiles-big.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-deflate-fill.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-packbits.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/g3-0.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/g4-tiles.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-420.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-progressive.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/jpeg-tables.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-zstd.tif", 0, 4, TIFF_LEAKS),
+        FRAGILE("tiff/rgb-lzma.tif", 0, 4, TIFF_LEAKS),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -441,8 +443,8 @@ static void raw_photographs(void **state)
         skip();
     }
     work list[] = {
-        FRAGILE("modules/dng-jpeg.dng", 0, 2, 2),
-        FRAGILE("modules/nikon.nef", 0, 2, 2),
+        FRAGILE("modules/dng-jpeg.dng", 0, 2, 5),
+        FRAGILE("modules/nikon.nef", 0, 2, 5),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -466,7 +468,7 @@ static void lossless_webp(void **state)
         PICTURE("formats/lossless.webp", 0),
         PICTURE("formats/lossless-alpha.webp", 0),
         PICTURE("formats/lossy-alpha.webp", 0),
-        FRAGILE("tiff/rgb-webp.tif", 0, 4, 4),
+        FRAGILE("tiff/rgb-webp.tif", 0, 4, TIFF_LEAKS),
     };
     EVERY_REQUEST_OF(list);
 }
@@ -505,17 +507,6 @@ static void copy_file(const char *from, const char *to)
         fail_msg("%s: %s", from, err.message);
     put_file(to, bytes.data, bytes.size);
     akin_buffer_clear(&bytes);
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *copy_to;
@@ -887,8 +878,8 @@ static akin_status import_collection(const work *w, float out[FLOATS], akin_erro
 
 static void fresh(const work *w)
 {
-    remove_tree(under("at"));
-    remove_tree(under("to"));
+    folder_remove(under("at"));
+    folder_remove(under("to"));
     if (mkdir(under("to"), 0777) != 0)
         fail_msg("%s cannot be made", under("to"));
     if (w->from != NULL)
@@ -1051,7 +1042,7 @@ static int remove_collections(void **state)
     akin_model_close(here.model);
     akin_model_close(here.bare);
     akin_model_close(here.other);
-    remove_tree(here.root);
+    folder_remove(here.root);
     unsetenv("AKIN_HOME");
     return 0;
 }

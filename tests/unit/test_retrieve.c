@@ -1,13 +1,13 @@
 /* test_retrieve.c - hits of real collections against a search by hand: ties, duplicates, filters,
  * pages, cuts, the query picture itself, and the verdict.
  */
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rag/retrieve.h"
 #include "unit.h"
 
@@ -20,7 +20,7 @@
 enum { ITEMS_MAX = 2000, DIMENSIONS_MAX = 64 };
 
 static akin_error err;
-static char root[64];
+static char root[256];
 static int collections;
 static const akin_kernels *kernels;
 
@@ -38,23 +38,17 @@ static float vectors[ITEMS_MAX][DIMENSIONS_MAX]; /* of contents */
 static size_t dimensions;
 static akin_store *store;
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/akin-retrieve-XXXXXX");
-    return mkdtemp(root) != NULL && akin_kernels_choose(NULL, &kernels, &err) == AKIN_OK ? 0 : -1;
+    const bool made = folder_make(root, sizeof root, "retrieve") == 0;
+    return made && akin_kernels_choose(NULL, &kernels, &err) == AKIN_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(root);
 }
 
 /* ---- Collections ---------------------------------------------------------------------------- */
@@ -102,7 +96,7 @@ static void random_halves(float *out)
 
 static void begin(size_t dims, akin_vector_type type)
 {
-    char folder[128];
+    char folder[320];
     const akin_store_model model = { "00", "tiny", "/tiny", "hf", dims, type };
     dimensions = dims;
     item_count = 0;
