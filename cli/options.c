@@ -29,11 +29,6 @@ const cli_option cli_options[] = {
       "JSON lines (default), or one NumPy array, float32 [inputs, dimensions]" },
     { "skip-broken", 0, KIND_FLAG, NULL, VERB_EMBED, AT(skip_broken), 0,
       "with npy: leave out inputs that fail; OUT.txt lists those kept" },
-    { "lenient", 0, KIND_FLAG, NULL,
-      VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH,
-      AT(lenient), 0,
-      "take a JPEG that was cut late (half of its rows must be there), with a warning; in the JSON "
-      "of embed and classify, \"damaged\":true" },
     { "labels", 0, KIND_VALUE, "A,B,C", VERB_CLASSIFY, AT(labels), 0,
       "the labels, between commas" },
     { "labels-file", 0, KIND_VALUE, "FILE", VERB_CLASSIFY, AT(labels_file), 0,
@@ -64,8 +59,7 @@ const cli_option cli_options[] = {
 
     { "db", 0, KIND_VALUE, "DIR", VERB_COLLECTION | VERB_BENCH, AT(db), 0,
       "where collections are (default: AKIN_DB, else .akin/ here or in a folder above, else akin/ "
-      "in "
-      "XDG_DATA_HOME or ~/.local/share)" },
+      "in XDG_DATA_HOME or ~/.local/share)" },
     { "collection", 0, KIND_VALUE, "NAME", VERB_COLLECTION | VERB_BENCH, AT(collection), 0,
       "which of them (default: images)" },
     { "here", 0, KIND_FLAG, NULL, VERB_INDEX, AT(here), 0,
@@ -153,8 +147,13 @@ const cli_option cli_options[] = {
       "refuse larger pictures, in bytes of file (default 256M)" },
     { "max-memory", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING, AT(max_memory), 0,
       "refuse pictures that need more memory to read (default 2G)" },
+    { "lenient", 0, KIND_FLAG, NULL,
+      VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH,
+      AT(lenient), 0,
+      "take a JPEG that was cut late (half of its rows must be there), with a warning; in the JSON "
+      "of embed and classify, \"damaged\":true" },
     { "json", 0, KIND_FLAG, NULL, VERB_WORKING, AT(json), 0,
-      "print JSON, errors included; embed and tokenize always print JSON lines" },
+      "print JSON, errors included" },
     { "quiet", 0, KIND_FLAG, NULL, VERB_WORKING, AT(quiet), 0,
       "no progress; errors and skipped inputs are still told" },
     { "help", 'h', KIND_FLAG, NULL, VERB_WORKING | VERB_HELP, AT(help), 0, "print this" },
@@ -172,29 +171,25 @@ const cli_verb cli_verbs[] = {
       "cannot be read is named with its reason, kept in a list (akin info --skipped) and not tried "
       "again until it changes: exit 3.\n"
       "\n"
-      "A picture whose file is gone is no longer found, but its vector is kept: a file that "
-      "comes back costs nothing. If a PATH is missing, empty, unreadable or on another device than "
+      "A picture whose file is gone is no longer found, but its vector is kept: a file that comes "
+      "back costs nothing. If a PATH is missing, empty, unreadable or on another device than "
       "before, or more than half of its pictures (and more than 20) are gone, a drive is probably "
       "away: none of them is touched, and the exit is 1. --prune says that they are really gone.\n"
       "\n"
       "Left out: names that begin with a dot, @eaDir, #recycle, .thumbnails, node_modules and "
-      "their "
-      "like, folders with a file .nomedia, and what .akinignore and --exclude say; a raw "
-      "photograph "
-      "beside a JPEG or HEIC of its name. Captions are taken from photo.txt, photo.json and XMP. "
-      "Of "
-      "videos, frames. Ctrl-C keeps what is done; the next run goes on there.",
+      "their like, folders with a file .nomedia, and what .akinignore and --exclude say; a raw "
+      "photograph beside a JPEG or HEIC of its name. Captions are taken from photo.txt, photo.json "
+      "and XMP. Of videos, frames. Ctrl-C keeps what is done; the next run goes on there.",
       "akin index --model ViT-B-32/laion2b_s34b_b79k ~/Pictures\n"
       "akin index --here .\n"
       "akin index --watch --nice ~/Pictures\n",
       cli_index },
     { "search", VERB_SEARCH, "[TEXT...] [--image FILE]", "find pictures by a sentence or a picture",
       "Several words are one query. Each hit has a score, the cosine of query and picture, of "
-      "which "
-      "0.2 to 0.35 is normal between a text and a picture; and z, how many deviations that is "
-      "above "
-      "the mean of the whole collection for this query. When the best z is what chance alone would "
-      "reach, one line says that there is no clear match. The model is the collection's own.",
+      "which 0.2 to 0.35 is normal between a text and a picture; and z, how many deviations that "
+      "is above the mean of the whole collection for this query. When the best z is what chance "
+      "alone would reach, one line says that there is no clear match. The model is the "
+      "collection's own.",
       "akin search a red car\n"
       "akin search --image cat.jpg --after 2023-06 --in ~/Pictures/home\n"
       "akin search -l -0 beach --not people --min-z 3 | xargs -0 feh\n"
@@ -207,8 +202,7 @@ const cli_verb cli_verbs[] = {
     { "verify", VERB_VERIFY, "[--repair]", "check a collection end to end",
       "Reads everything: the database's own check, every vector against its checksum, every count "
       "against the items. Exit 1 when something is wrong. --repair makes again what can be "
-      "derived; "
-      "pictures whose vector is lost are embedded again by the next index.",
+      "derived; pictures whose vector is lost are embedded again by the next index.",
       "akin verify --repair\n", cli_verify },
     { "compact", VERB_COMPACT, "[--missing]", "give back the space of replaced vectors",
       "Index does it by itself when more than half of the vectors are of no use. Pictures marked "

@@ -92,8 +92,8 @@ static void print_info(const akin_collection_info *i)
     printf("%-16s %zu\n", "left out", i->hidden);
     printf("%-16s %zu%s\n", "skipped", i->skipped,
            i->skipped > 0 ? " (akin info --skipped lists them)" : "");
-    printf("%-16s %zu in %zu segments, %s\n", "vectors", i->vectors, i->segments,
-           cli_bytes(bytes, sizeof bytes, i->vector_bytes));
+    printf("%-16s %zu in %zu segment%s, %s\n", "vectors", i->vectors, i->segments,
+           i->segments == 1 ? "" : "s", cli_bytes(bytes, sizeof bytes, i->vector_bytes));
     printf("%-16s %s\n", "database", cli_bytes(bytes, sizeof bytes, i->database_bytes));
     printf("%-16s %s%s\n", "reclaimable", cli_bytes(bytes, sizeof bytes, i->reclaimable_bytes),
            i->reclaimable_bytes > 0 ? " (akin compact)" : "");
@@ -252,6 +252,18 @@ int cli_compact(const cli_args *args)
     return flush(args);
 }
 
+/* What copy and export made. */
+static int tell_made(const cli_args *args)
+{
+    const char *path = args->files.items[0];
+    if (args->json) {
+        putchar('{');
+        out_json_name(stdout, "path", path, strlen(path));
+        puts("}");
+    }
+    return flush(args);
+}
+
 int cli_copy(const cli_args *args)
 {
     akin_error err = { 0 };
@@ -262,7 +274,7 @@ int cli_copy(const cli_args *args)
     const char *name = args->collection != NULL ? args->collection : "images";
     akin_status status = akin_collection_copy(c, args->files.items[0], name, &err);
     akin_collection_close(c);
-    return status == AKIN_OK ? CLI_DONE : cli_report(args, &err);
+    return status == AKIN_OK ? tell_made(args) : cli_report(args, &err);
 }
 
 int cli_export(const cli_args *args)
@@ -274,7 +286,7 @@ int cli_export(const cli_args *args)
         return exit_status;
     akin_status status = akin_collection_export(c, args->files.items[0], &err);
     akin_collection_close(c);
-    return status == AKIN_OK ? CLI_DONE : cli_report(args, &err);
+    return status == AKIN_OK ? tell_made(args) : cli_report(args, &err);
 }
 
 int cli_import(const cli_args *args)

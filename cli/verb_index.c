@@ -1,5 +1,6 @@
 /* verb_index.c - `akin index` and `akin reindex`: pictures into a collection. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -8,7 +9,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "collection.h"
 #include "output.h"
@@ -32,23 +32,30 @@ static void paths_clear(path_list *paths)
     free(paths->items);
 }
 
+/* Not akin_file_read: a list may be a pipe, --files-from <(find ...). */
 static akin_status read_list(const char *path, akin_buffer *text, akin_error *err)
 {
-    if (strcmp(path, "-") != 0) {
-        akin_buffer_clear(text);
-        return akin_file_read(path, "a list of files", LIST_BYTES, text, err);
-    }
+    const bool standard = strcmp(path, "-") == 0;
+    const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    akin_status status = AKIN_OK;
+    if (fd < 0)
+        return akin_fail_errno(err, errno, path, "cannot open");
     for (;;) {
-        akin_status status = akin_buffer_reserve(text, 65536, err);
-        if (status != AKIN_OK)
-            return status;
-        ssize_t got = read(STDIN_FILENO, text->data + text->size, 65536);
+        AKIN_TRY(akin_buffer_reserve(text, 65536, err));
+        const ssize_t got = read(fd, text->data + text->size, 65536);
         if (got == 0 || (got < 0 && errno == EINTR && cli_signal() != 0))
-            return AKIN_OK;
-        if (got < 0 && errno != EINTR)
-            return akin_fail_errno(err, errno, NULL, "cannot read standard input");
+            break;
+        if (got < 0 && errno != EINTR) {
+            status = akin_fail_errno(err, errno, standard ? NULL : path,
+                                     standard ? "cannot read standard input" : "cannot read");
+            goto out;
+        }
         text->size += got > 0 ? (size_t)got : 0;
     }
+out:
+    if (!standard)
+        close(fd);
+    return status;
 }
 
 static akin_status gather_paths(path_list *paths, const cli_args *args, akin_error *err)
@@ -59,6 +66,12 @@ static akin_status gather_paths(path_list *paths, const cli_args *args, akin_err
     akin_buffer_init(&paths->text, "a list of files", LIST_BYTES);
     if (args->files_from != NULL)
         AKIN_TRY(read_list(args->files_from, &paths->text, err));
+    if (!args->null && paths->text.size != 0 &&
+        memchr(paths->text.data, '\0', paths->text.size) != NULL) {
+        status = akin_fail(err, AKIN_E_ARGUMENT, args->files_from,
+                           "a list with NUL bytes: -0 reads one whose paths end so");
+        goto out;
+    }
     for (size_t i = 0; i < paths->text.size; i++)
         lines += paths->text.data[i] == end;
     paths->items = calloc(args->files.count + lines + 1, sizeof *paths->items);
@@ -235,14 +248,18 @@ static void print_json(FILE *out, const akin_index_report *r, const listener *l,
     fputs("}\n", out);
 }
 
-static void print_summary(const cli_args *args, const akin_index_report *report, const listener *l)
+static int print_summary(const cli_args *args, const akin_index_report *report, const listener *l)
 {
+    akin_error err = { 0 };
+    out_sink out;
     cli_progress_end();
+    if (out_open(&out, NULL, &err) != AKIN_OK)
+        return cli_report(args, &err);
     if (args->json)
-        print_json(stdout, report, l, args->dry_run);
+        print_json(out.stream, report, l, args->dry_run);
     else if (!args->quiet)
-        print_plain(stdout, report, args->dry_run);
-    fflush(stdout);
+        print_plain(out.stream, report, args->dry_run);
+    return out_commit(&out, &err) == AKIN_OK ? CLI_DONE : cli_report(args, &err);
 }
 
 /* ---- Being polite --------------------------------------------------------------------------- */
@@ -309,14 +326,18 @@ static void on_passed(void *context, const akin_index_report *report, const akin
 
 /* ---- The verbs ------------------------------------------------------------------------------ */
 
-/* The exit status of a run that ended so; the summary was printed. */
-static int finish(const cli_args *args, akin_status status, const akin_error *err,
-                  const listener *l)
+/* Prints the summary (report NULL: that was done); the exit status of a run that ended so. */
+static int finish(const cli_args *args, const akin_index_report *report, akin_status status,
+                  const akin_error *err, const listener *l)
 {
+    const bool begun = status != AKIN_E_ARGUMENT;
+    const int printed = report != NULL && begun ? print_summary(args, report, l) : CLI_DONE;
     if (cli_signal() != 0 && (status == AKIN_E_STOPPED || status == AKIN_OK))
         return 128 + cli_signal();
     if (status != AKIN_OK)
         return cli_report(args, err);
+    if (printed != CLI_DONE)
+        return printed;
     return l->skipped > 0 ? CLI_SKIPPED : CLI_DONE;
 }
 
@@ -347,9 +368,8 @@ static int index_dry(const cli_args *args, const cli_place *place, const path_li
     if (exit_status != CLI_DONE)
         return exit_status;
     akin_status status = akin_index(c, NULL, paths->items, paths->count, options, &report, &err);
-    print_summary(args, &report, l);
     akin_collection_close(c);
-    return finish(args, status, &err, l);
+    return finish(args, &report, status, &err, l);
 }
 
 static int index_once(const cli_args *args, const cli_place *place,
@@ -367,8 +387,7 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
     akin_collection_close(c);
-    print_summary(args, &report, l);
-    return finish(args, status, &err, l);
+    return finish(args, &report, status, &err, l);
 }
 
 int cli_index(const cli_args *args)
@@ -386,7 +405,7 @@ int cli_index(const cli_args *args)
         exit_status = cli_report(args, &err);
         goto out;
     }
-    if (paths.count == 0) {
+    if (paths.count == 0 && (args->files_from == NULL || args->watch)) {
         exit_status = cli_usage_error(args, "index what? Name a folder: akin index ~/Pictures");
         goto out;
     }
@@ -411,7 +430,7 @@ int cli_index(const cli_args *args)
     }
     akin_status status = akin_watch(place.db, place.name, &how, engine.model, paths.items,
                                     paths.count, &options, on_mode, on_passed, &err);
-    exit_status = finish(args, status, &err, &l);
+    exit_status = finish(args, NULL, status, &err, &l);
 out:
     cli_engine_close(&engine);
     listener_clear(&l);
@@ -443,8 +462,7 @@ int cli_reindex(const cli_args *args)
         goto out;
     const akin_index_options options = index_options(args, &l);
     akin_status status = akin_reindex(c, engine.model, stored_of(args), &options, &report, &err);
-    print_summary(args, &report, &l);
-    exit_status = finish(args, status, &err, &l);
+    exit_status = finish(args, &report, status, &err, &l);
 out:
     akin_collection_close(c);
     cli_engine_close(&engine);

@@ -229,12 +229,23 @@ static int print_hits(const cli_args *args, const akin_hits *hits, const char *t
 
 /* ---- The verb ------------------------------------------------------------------------------- */
 
+/* Whether an --ext names nothing: ',' or ''. */
+static bool lacks_ext(const cli_list *given)
+{
+    for (size_t i = 0; i < given->count; i++)
+        if (given->items[i][strspn(given->items[i], ",")] == '\0')
+            return true;
+    return false;
+}
+
 static int check_usage(const cli_args *args)
 {
     if (args->files.count == 0 && args->image == NULL)
         return cli_usage_error(args, args->not_text != NULL
                                          ? "--not needs a text or a picture to start from"
                                          : "search for what? akin search a red car");
+    if (lacks_ext(&args->ext))
+        return cli_usage_error(args, "--ext needs an ending: jpg");
     if (args->with_self && args->exclude_self)
         return cli_usage_error(args, "--with-self and --exclude-self contradict each other");
     if (!isnan(args->weight) && (args->image == NULL || args->files.count == 0))

@@ -187,7 +187,9 @@ akin_status akin_collection_open(akin_collection **out, const char *db, const ch
     if (options.write && options.model != NULL && !akin_store_exists(folder)) {
         akin_store_model model;
         AKIN_TRY(akin_model_stored(options.model, options.stored, identity, &model, &path, err));
-        AKIN_TRY(akin_store_create(folder, &model, base_for(db), err));
+        status = akin_store_create(folder, &model, base_for(db), err);
+        if (status != AKIN_OK && !akin_store_exists(folder)) /* else another process was faster */
+            goto out;
     }
     AKIN_TRY(akin_store_open(&c->store, folder, options.write, options.wait, err));
 out:
@@ -214,13 +216,22 @@ akin_status akin_collection_takes(const akin_collection *collection, const akin_
     const akin_store_model *own = akin_store_get_model(collection->store);
     char identity[65];
     akin_status status = akin_model_identity(model, identity, err);
-    if (status == AKIN_OK && strcmp(identity, own->identity) != 0)
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "this collection holds vectors of the model '%s'; '%s' is another one, "
-                         "whose vectors cannot be compared with them. To change the model: "
-                         "akin reindex --model '%s'",
-                         own->name, model->name, model->name);
-    return status;
+    if (status != AKIN_OK || strcmp(identity, own->identity) == 0)
+        return status;
+    char *path = realpath(model->path, NULL);
+    const bool changed = path != NULL && strcmp(path, own->path) == 0;
+    free(path);
+    if (changed)
+        return akin_fail(err, AKIN_E_ARGUMENT, model->path,
+                         "is not the model any more that this collection was made with: its "
+                         "weights, tokenizer or preprocessing changed. Put it back, or take it "
+                         "as a new model: akin reindex --model '%s'",
+                         model->name);
+    return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                     "this collection holds vectors of the model '%s'; '%s' is another one, whose "
+                     "vectors cannot be compared with them. To change the model: akin reindex "
+                     "--model '%s'",
+                     own->name, model->name, model->name);
 }
 
 /* ---- Describing ----------------------------------------------------------------------------- */

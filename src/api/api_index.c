@@ -1,4 +1,5 @@
 /* api_index.c - akin.h: indexing, following folders, another model for a collection. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "api/handles.h"
 #include "base/arith.h"
+#include "base/file.h"
 #include "image/modules.h"
 #include "rag/ingest.h"
 #include "rag/watch.h"
@@ -197,6 +199,28 @@ static char *holder_of(const akin_store *store)
     return folder;
 }
 
+/* The collection's model is this one, which is remembered to be where it is now when it is not where
+ * it was. */
+static akin_status take_model(akin_collection *c, const akin_model *model, akin_error *err)
+{
+    const akin_store_model *own = akin_store_get_model(c->store);
+    akin_status status;
+    char *path = NULL;
+    AKIN_TRY(akin_collection_takes(c, model, err));
+    if (akin_path_is_dir(own->path) || akin_path_is_file(own->path))
+        goto out;
+    path = realpath(model->path, NULL);
+    if (path == NULL) {
+        status = akin_fail_errno(err, errno, model->path, "cannot resolve the model's path");
+        goto out;
+    }
+    AKIN_TRY(akin_store_set_model_path(c->store, model->name, path, err));
+    status = akin_store_commit(c->store, err);
+out:
+    free(path);
+    return status;
+}
+
 /* ---- Indexing ------------------------------------------------------------------------------- */
 
 static akin_status index_with(akin_collection *c, const struct embedder *e,
@@ -232,7 +256,7 @@ akin_status akin_index(akin_collection *collection, const akin_model *model,
     akin_status status;
     AKIN_TRY(akin_take_options(&options, sizeof options, given, "akin_index_options", err));
     if (!options.dry_run) {
-        AKIN_TRY(akin_collection_takes(collection, model, err));
+        AKIN_TRY(take_model(collection, model, err));
         AKIN_TRY(embedder_init(&e, model, &options, err));
     }
     AKIN_TRY(index_with(collection, &e, paths, count, &options, report, err));
@@ -260,7 +284,7 @@ static akin_status watch_pass(const char *db, const char *name,
     akin_collection *c = NULL;
     akin_status status;
     AKIN_TRY(akin_collection_open(&c, db, name, collection_options, err));
-    AKIN_TRY(akin_collection_takes(c, e->model, err));
+    AKIN_TRY(take_model(c, e->model, err));
     AKIN_TRY(index_with(c, e, paths, count, options, report, err));
 out:
     akin_collection_close(c);
@@ -295,6 +319,8 @@ akin_status akin_watch(const char *db, const char *name,
         const double start = now();
         akin_status pass =
             watch_pass(db, name, collection_options, &e, paths, count, &options, &report, &why);
+        if (pass == AKIN_OK)
+            why = (akin_error){ 0 }; /* what was tried in vain on the way is not its outcome */
         if (passed != NULL)
             passed(options.context, &report, &why);
         if (pass == AKIN_E_ARGUMENT) { /* another model now: no pass can succeed any more */

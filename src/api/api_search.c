@@ -162,7 +162,6 @@ static akin_status take_hits(struct found *f, akin_error *err)
 akin_status akin_search(akin_collection *collection, akin_session *session, const akin_query *given,
                         akin_hits **out, akin_error *err)
 {
-    const size_t n = akin_store_get_model(collection->store)->dimensions;
     akin_query query = AKIN_QUERY_INIT;
     akin_item_filter *filter = NULL;
     akin_pool *pool = NULL;
@@ -175,6 +174,9 @@ akin_status akin_search(akin_collection *collection, akin_session *session, cons
     akin_status status;
     *out = NULL;
     AKIN_TRY(take_query(&query, given, err));
+    /* All of it in one: compact may move the picture's vector, reindex may change the model. */
+    AKIN_TRY(akin_store_begin(collection->store, err));
+    const size_t n = akin_store_get_model(collection->store)->dimensions;
     if (session != NULL)
         AKIN_TRY(akin_collection_takes(collection, session->model, err));
     AKIN_TRY(make_filter(collection, &query, &filter, err));
@@ -202,6 +204,7 @@ akin_status akin_search(akin_collection *collection, akin_session *session, cons
 out:
     if (f != NULL)
         akin_hits_free(&f->hits);
+    akin_store_end(collection->store);
     akin_filter_free(filter);
     akin_pool_free(pool);
     free(vector);

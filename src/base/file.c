@@ -145,8 +145,10 @@ akin_status akin_folder_make(const char *path, unsigned mode, akin_error *err)
         if (end != '/' && end != '\0')
             continue;
         part[i] = '\0';
-        if (mkdir(part, end == '\0' ? mode : 0777) != 0 && errno != EEXIST)
-            status = akin_fail_errno(err, errno, part, "cannot make the folder");
+        const int error = mkdir(part, end == '\0' ? mode : 0777) != 0 ? errno : 0;
+        /* A system may say why it would not make one that is there: a medium that is read-only. */
+        if (error != 0 && error != EEXIST && !akin_path_is_dir(part))
+            status = akin_fail_errno(err, error, part, "cannot make the folder");
         part[i] = end;
         if (end == '\0')
             break;

@@ -2,9 +2,10 @@
  *
  * Owns the ways through JPEG (APP1, extended XMP), PNG (eXIf, iTXt, profiles in hexadecimal
  * digits), WebP (chunks EXIF and XMP), TIFF and what is TIFF in all but its magic number (DNG, NEF,
- * ARW, CR2, PEF, ORF, RW2), HEIC and AVIF (items, ISO/IEC 23008-12 annex A), CR3 (the boxes CMT1, CMT2 and
- * CMT4) and RAF (the JPEG in it). The file decides by its bytes. Nothing is decoded but deflated
- * text, once a kind. Every walk is one pass; what is cut or contradicts itself is not there.
+ * ARW, CR2, PEF, ORF, RW2), HEIC and AVIF (items, ISO/IEC 23008-12 annex A), CR3 (the boxes CMT1,
+ * CMT2 and CMT4) and RAF (the JPEG in it). The file decides by its bytes. Nothing is decoded but
+ * deflated text, once a kind. Every walk is one pass; what is cut or contradicts itself is not
+ * there.
  */
 #include <string.h>
 
@@ -28,8 +29,8 @@ static bool begins(const uint8_t *data, size_t size, const void *with, size_t n)
 #define GUID 32 /* hexadecimal digits */
 
 /* Puts together the extension that the packet names by its GUID (XMP specification part 3,
- * 1.1.3.1): segments with GUID, size of the whole, and offset. They come in order from every writer known;
- * ones that do not are passed over. */
+ * 1.1.3.1): segments with GUID, size of the whole, and offset. Writers put them in order; ones out
+ * of it are passed over. */
 static akin_status jpeg_extension(akin_metadata_blocks *b, const uint8_t *data, size_t size,
                                   akin_error *err)
 {

@@ -6,6 +6,7 @@
  * there are no entities but the five), depth beyond MAX_DEPTH and encodings that expat does not
  * bring along. What follows the root element is not looked at: packets end in padding.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +298,15 @@ out:
     return status;
 }
 
+/* Where an error is, from 1. 2.9 calls the older functions deprecated; 2.4 has no others. */
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define POSITION(what) XML_GetCurrent##what##Number64
+#else
+#define POSITION(what) XML_GetCurrent##what##Number
+#endif
+static unsigned long line_of(XML_Parser p) { return (unsigned long)POSITION(Line)(p); }
+static unsigned long column_of(XML_Parser p) { return (unsigned long)POSITION(Column)(p) + 1; }
+
 akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t size,
                                     akin_error *err)
 {
@@ -321,19 +331,19 @@ akin_status akin_metadata_parse_xmp(akin_metadata *m, const void *bytes, size_t 
     XML_SetElementHandler(r.parser, on_start, on_end);
     XML_SetCharacterDataHandler(r.parser, on_text);
     XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
-    const bool parsed = XML_Parse(r.parser, text, (int)size, XML_TRUE) == XML_STATUS_OK;
+    errno = 0; /* expat has other words for some requests that fail: malloc's own stays here */
+    XML_Parse(r.parser, text, (int)size, XML_TRUE);
+    const bool no_memory = errno == ENOMEM;
     const enum XML_Error code = XML_GetErrorCode(r.parser);
     if (r.status != AKIN_OK && r.refused != NULL)
         status = akin_fail(err, r.status, NULL, "XMP refused: %s", r.refused);
     else if (r.status != AKIN_OK)
         status = r.status;
-    else if (!r.whole && !parsed && code == XML_ERROR_NO_MEMORY)
+    else if (!r.whole && (no_memory || code == XML_ERROR_NO_MEMORY))
         status = akin_fail_nomem(err, "an XMP reader", 0);
     else if (!r.whole)
         status = akin_fail(err, AKIN_E_FORMAT, NULL, "not XML: line %lu, column %lu: %s",
-                           (unsigned long)XML_GetCurrentLineNumber(r.parser),
-                           (unsigned long)XML_GetCurrentColumnNumber(r.parser) + 1,
-                           XML_ErrorString(code));
+                           line_of(r.parser), column_of(r.parser), XML_ErrorString(code));
     else
         status = give_all(m, &r);
     XML_ParserFree(r.parser);

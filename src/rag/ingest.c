@@ -166,7 +166,7 @@ static akin_status claim(void *context, const akin_job *job, akin_outcome *o, ak
     }
     if (c != NULL) {
         akin_error why = { 0 };
-        akin_fail(&why, c->failed, job->path, "%s", c->message != NULL ? c->message : "");
+        akin_fail(&why, c->failed, job->path, "%s", c->message);
         akin_outcome_fail(o, job->path, &why);
         o->momentary = c->momentary;
         *out = AKIN_CLAIM_FAILED;
@@ -235,8 +235,8 @@ static akin_status skip(ingesting *g, const akin_outcome *o, akin_error *err)
     };
     AKIN_TRY(akin_store_skip(g->store, &entry, err));
     g->dirty = true;
-    /* Its vector says what was there before. */
-    if (task->known != AKIN_NONE && !task->same &&
+    /* Its vector says what was there before; but of what may not be read nothing is known. */
+    if (task->known != AKIN_NONE && !task->same && o->failure->code != AKIN_E_PERMISSION &&
         g->plan->known[task->known].state == AKIN_ITEM_LIVE) {
         AKIN_TRY(akin_store_set_state(g->store, found->path, AKIN_ITEM_MISSING, err));
         g->report->missing += g->plan->known[task->known].items;
@@ -355,10 +355,10 @@ static akin_status add_contents(ingesting *g, akin_outcome *o, akin_error *err)
 /* Takes it. */
 static akin_status finish(ingesting *g, akin_outcome *o, bool embedded, akin_error *err)
 {
-    akin_status status = AKIN_OK;
-    if (o->kind == AKIN_OUTCOME_SKIPPED)
+    akin_status status = akin_outcome_check(o, err);
+    if (status == AKIN_OK && o->kind == AKIN_OUTCOME_SKIPPED)
         status = skip(g, o, err);
-    else if (o->kind != AKIN_OUTCOME_LEFT)
+    else if (status == AKIN_OK && o->kind != AKIN_OUTCOME_LEFT)
         status = place(g, o, embedded, err);
     g->done++;
     g->uncommitted++;
@@ -373,9 +373,12 @@ static akin_status settle(ingesting *g, claimed *c, const akin_outcome *o, akin_
     akin_outcome *list = c->waiting;
     c->waiting = NULL;
     if (o->kind == AKIN_OUTCOME_SKIPPED) {
-        c->failed = o->failure->code;
-        c->momentary = o->momentary;
         c->message = strdup(o->failure->message);
+        if (c->message == NULL)
+            status = akin_fail_nomem(err, "a reason", 0);
+        else
+            c->failed = o->failure->code;
+        c->momentary = o->momentary;
     }
     while (list != NULL) {
         akin_outcome *waiting = list;
@@ -414,8 +417,7 @@ static akin_status apply(void *context, akin_outcome *o, akin_error *err)
     }
     if (o->kind == AKIN_OUTCOME_WAITING && c != NULL) { /* it failed meanwhile */
         akin_error why = { 0 };
-        akin_fail(&why, c->failed, found_of(g, o)->path, "%s",
-                  c->message != NULL ? c->message : "");
+        akin_fail(&why, c->failed, found_of(g, o)->path, "%s", c->message);
         akin_outcome_fail(o, found_of(g, o)->path, &why);
         o->momentary = c->momentary;
     } else if (o->kind == AKIN_OUTCOME_WAITING) {
@@ -434,6 +436,8 @@ static akin_status apply(void *context, akin_outcome *o, akin_error *err)
     }
     if (status == AKIN_OK && o->kind == AKIN_OUTCOME_EMBEDDED)
         status = add_contents(g, o, err);
+    if (status == AKIN_OK)
+        status = akin_outcome_check(o, err);
     if (status != AKIN_OK) {
         akin_outcome_free(o);
         return status;
@@ -539,7 +543,7 @@ out:
     return status;
 }
 
-/* Folders that could not be read, roots but for: those are the error of the run. */
+/* Folders that could not be read, but for roots that are the error of the run, or gone for good. */
 static void tell_unread(const ingesting *g)
 {
     const akin_walk *walk = &g->plan->walk;
@@ -547,7 +551,9 @@ static void tell_unread(const ingesting *g)
         const char *path = walk->unread[i].path;
         size_t size = AKIN_NONE;
         const size_t root = akin_plan_root(g->plan, path, &size);
-        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0)
+        if (root != AKIN_NONE && strcmp(walk->roots[root].path, path) == 0 &&
+            (g->plan->guards[root] != NULL ||
+             walk->unread[i].why.code == AKIN_E_NOT_FOUND))
             continue;
         g->report->skipped++;
         tell(g, g->options->skipped, &walk->unread[i].why);

@@ -17,7 +17,8 @@ typedef struct akin_embedder {
     size_t pixels;                /* floats that one preprocessed picture takes */
     size_t batch;                 /* pictures encoded together at most */
     akin_picture_options limits;  /* how pictures are to be decoded */
-    /* Once, before the first file is opened: a run with nothing to do never calls it. NULL: none. */
+    /* Once, before the first file is opened: a run with nothing to do never calls it. NULL:
+     * none. */
     akin_status (*begin)(void *context, akin_error *err);
     akin_status (*preprocess)(void *context, int worker, const akin_picture *picture, float *out,
                               akin_error *err);

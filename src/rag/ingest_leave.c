@@ -105,51 +105,72 @@ static void doubt(akin_plan *plan, const char *folder)
         doubt_one(&plan->known[i]);
 }
 
-static void check_root(akin_plan *plan, size_t r)
+/* Nothing of a root leaves, and this is why. Allocated: there may be a hundred thousand roots. */
+static akin_status set_guard(akin_plan *plan, size_t r, const akin_error *why, akin_error *err)
+{
+    if (plan->guards[r] != NULL)
+        return AKIN_OK;
+    plan->guards[r] = malloc(sizeof *why);
+    if (plan->guards[r] == NULL)
+        return akin_fail_nomem(err, "plan", sizeof *why);
+    *plan->guards[r] = *why;
+    return AKIN_OK;
+}
+
+static akin_status check_root(akin_plan *plan, size_t r, akin_error *err)
 {
     const akin_root *root = &plan->walk.roots[r];
-    akin_error *why = &plan->guards[r].why;
     const tally t = count_below(plan, root->path);
-    if (root->why != NULL) {
-        if (plan->prune && t.items != 0)
-            return;
-        *why = *root->why;
-        if (t.live != 0)
-            akin_fail(why, root->why->code, root->path,
-                      "%s; %zu of its files are in the collection and stay there: is a drive "
-                      "away? " GONE_FOR_GOOD,
-                      root->why->message, t.live);
-    } else if (root->folder && root->entries == 0 && t.gone != 0) {
-        akin_fail(why, AKIN_E_UNSAFE, root->path,
+    akin_error why = { 0 };
+    if (plan->prune && t.items != 0)
+        return AKIN_OK;
+    if (root->why != NULL && t.live == 0)
+        why = *root->why;
+    else if (root->why != NULL && strcmp(root->why->path, root->path) != 0)
+        akin_fail(&why, root->why->code, root->why->path, /* an .akinignore */
+                  "%s; its folder was not looked at, and the %zu files of that in the collection "
+                  "stay there",
+                  root->why->message, t.live);
+    else if (root->why != NULL)
+        akin_fail(&why, root->why->code, root->path,
+                  "%s; %zu of its files are in the collection and stay there: is a drive away? "
+                  GONE_FOR_GOOD,
+                  root->why->message, t.live);
+    else if (root->folder && root->entries == 0 && t.gone != 0)
+        akin_fail(&why, AKIN_E_UNSAFE, root->path,
                   "is empty; %zu of its files are in the collection and stay there: is a drive "
                   "away? " GONE_FOR_GOOD,
                   t.live);
-    }
-    if (plan->prune && t.items != 0)
-        why->code = AKIN_OK;
-    if (why->code != AKIN_OK)
-        hold(plan, root->path);
+    if (why.code == AKIN_OK)
+        return AKIN_OK;
+    hold(plan, root->path);
+    return set_guard(plan, r, &why, err);
 }
 
-static void check_device(akin_plan *plan, akin_known_device *d)
+static akin_status check_device(akin_plan *plan, akin_known_device *d, akin_error *err)
 {
+    akin_status status = AKIN_OK;
     const uint64_t now = device_of(&plan->walk, d->folder);
     if (now == 0 || now == d->device)
-        return;
+        return AKIN_OK;
     d->changed = true;
     const tally t = count_below(plan, d->folder);
     if (t.gone == 0 || plan->prune)
-        return;
-    d->kept = true;
-    for (size_t r = 0; r < plan->walk.root_count; r++) {
-        akin_error *why = &plan->guards[r].why;
-        if (why->code == AKIN_OK && akin_path_below(d->folder, plan->walk.roots[r].path))
-            akin_fail(why, AKIN_E_UNSAFE, d->folder,
-                      "is on another device than before; %zu of its files cannot be found and "
-                      "stay in the collection: is a drive away? " GONE_FOR_GOOD,
-                      t.gone);
-    }
+        return AKIN_OK;
+    akin_error why;
+    akin_fail(&why, AKIN_E_UNSAFE, d->folder,
+              "is on another device than before; %zu of its files cannot be found and stay in the "
+              "collection: is a drive away? " GONE_FOR_GOOD,
+              t.gone);
     hold(plan, d->folder);
+    for (size_t size = AKIN_NONE;;) {
+        const size_t root = akin_plan_root(plan, d->folder, &size);
+        if (root == AKIN_NONE)
+            break;
+        AKIN_TRY(set_guard(plan, root, &why, err));
+    }
+out:
+    return status;
 }
 
 typedef struct gone_entry {
@@ -191,6 +212,7 @@ static akin_status list_gone(akin_plan *plan, akin_error *err)
 
 akin_status akin_leave_plan(akin_plan *plan, akin_error *err)
 {
+    akin_status status = AKIN_OK;
     const akin_walk *walk = &plan->walk;
     for (size_t i = 0; i < plan->known_count; i++) {
         akin_known *known = &plan->known[i];
@@ -205,22 +227,23 @@ akin_status akin_leave_plan(akin_plan *plan, akin_error *err)
         if (walk->roots[r].why != NULL)
             doubt(plan, walk->roots[r].path);
     for (size_t r = 0; r < walk->root_count; r++)
-        check_root(plan, r);
+        AKIN_TRY(check_root(plan, r, err));
     for (size_t d = 0; d < plan->device_count; d++)
-        check_device(plan, &plan->devices[d]);
-    return list_gone(plan, err);
+        AKIN_TRY(check_device(plan, &plan->devices[d], err));
+    AKIN_TRY(list_gone(plan, err));
+out:
+    return status;
 }
 
 /* ---- After the work ------------------------------------------------------------------------- */
 
 /* More than half of a root's files. */
-static void check_share(akin_plan *plan, size_t r)
+static akin_status check_share(akin_plan *plan, size_t r, akin_error *err)
 {
     const akin_root *root = &plan->walk.roots[r];
-    akin_error *why = &plan->guards[r].why;
     size_t self, first, end, live = 0, leaving = 0;
     if (plan->prune)
-        return;
+        return AKIN_OK;
     akin_plan_range(plan, root->path, &self, &first, &end);
     for (size_t i = first; i < end; i++) {
         const akin_known *known = &plan->known[i];
@@ -230,13 +253,14 @@ static void check_share(akin_plan *plan, size_t r)
         leaving += known->fate == AKIN_FATE_GONE && !known->guarded;
     }
     if (leaving <= guard_files || leaving * 2 <= live)
-        return;
-    if (why->code == AKIN_OK)
-        akin_fail(why, AKIN_E_UNSAFE, root->path,
-                  "%zu of its %zu files in the collection are not there any more and stay in it: "
-                  "is a drive away? " GONE_FOR_GOOD,
-                  leaving, live);
+        return AKIN_OK;
+    akin_error why;
+    akin_fail(&why, AKIN_E_UNSAFE, root->path,
+              "%zu of its %zu files in the collection are not there any more and stay in it: is a "
+              "drive away? " GONE_FOR_GOOD,
+              leaving, live);
     hold(plan, root->path);
+    return set_guard(plan, r, &why, err);
 }
 
 static akin_status leave_one(akin_store *store, const akin_known *known,
@@ -270,7 +294,7 @@ static bool held(const akin_plan *plan, const char *path)
         const size_t root = akin_plan_root(plan, path, &size);
         if (root == AKIN_NONE)
             return false;
-        if (plan->guards[root].why.code != AKIN_OK)
+        if (plan->guards[root] != NULL)
             return true;
     }
 }
@@ -283,7 +307,7 @@ akin_status akin_leave(akin_plan *plan, akin_store *store, const akin_ingest_opt
     const size_t before = report->missing + report->hidden;
     guard->code = AKIN_OK;
     for (size_t r = 0; r < plan->walk.root_count; r++)
-        check_share(plan, r);
+        AKIN_TRY(check_share(plan, r, err));
     for (size_t i = 0; i < plan->known_count; i++)
         AKIN_TRY(leave_one(store, &plan->known[i], report, err));
     for (size_t i = 0; i < plan->skip_count && store != NULL; i++) {
@@ -296,8 +320,8 @@ akin_status akin_leave(akin_plan *plan, akin_store *store, const akin_ingest_opt
     }
     *changed = *changed || report->missing + report->hidden != before;
     for (size_t r = 0; r < plan->walk.root_count; r++) {
-        const akin_error *why = &plan->guards[r].why;
-        if (why->code == AKIN_OK)
+        const akin_error *why = plan->guards[r];
+        if (why == NULL)
             continue;
         if (guard->code == AKIN_OK)
             *guard = *why;

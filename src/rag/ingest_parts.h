@@ -56,6 +56,7 @@ typedef struct akin_known_skip {
     const char *path;
     akin_stamp stamp;
     bool same_settings;
+    bool denied;          /* it could not be read, for want of permission */
     bool found;
 } akin_known_skip;
 
@@ -63,16 +64,10 @@ typedef struct akin_known_device {
     const char *folder;
     uint64_t device;
     bool changed;         /* it lies on another one now */
-    bool kept;            /* and items below it would have left */
 } akin_known_device;
 
-/* Why nothing of a given root leaves. */
-typedef struct akin_guard {
-    akin_error why;       /* code AKIN_OK: it may */
-} akin_guard;
-
 /* A file to be read. */
-typedef struct akin_task {
+typedef struct akin_task_file {
     size_t found;         /* in walk.found */
     size_t known;         /* in known, or AKIN_NONE: a new path */
     bool same;            /* size and mtime are: only its sidecars differ */
@@ -95,7 +90,7 @@ typedef struct akin_plan {
     size_t returned_count, returned_capacity;
     size_t *gone;         /* in known, fate GONE, not guarded: by content, then path */
     size_t gone_count;
-    akin_guard *guards;   /* one a root of walk */
+    akin_error **guards;  /* one a root of walk: why nothing of it leaves; NULL: it may */
     size_t unchanged, skipped_before;
     akin_text_block *text;
     const akin_ingest_options *options;
@@ -180,8 +175,10 @@ typedef struct akin_outcome {
 void akin_outcome_free(akin_outcome *outcome);
 
 /* Makes outcome->kind SKIPPED with a copy of `why` that names `path`; a momentary one is not put
- * into the skip list. Out of memory leaves kind LEFT: the file is tried again. */
+ * into the skip list. A STOPPED one is LEFT. Out of memory leaves no failure: */
 void akin_outcome_fail(akin_outcome *outcome, const char *path, const akin_error *why);
+/* AKIN_E_NOMEM when it was skipped and there was no memory for the reason. */
+akin_status akin_outcome_check(const akin_outcome *outcome, akin_error *err);
 
 /* The whole file, and its stamp while that was read. AKIN_E_BUSY when it changed meanwhile,
  * twice. */

@@ -5,8 +5,10 @@
  */
 #include "ingest_parts.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arith.h"
 #include "base/memory.h"
@@ -171,6 +173,7 @@ static akin_status load_skip(void *context, const akin_skip *skip, akin_error *e
         .path = path,
         .stamp = skip->stamp,
         .same_settings = strcmp(skip->settings, settings) == 0,
+        .denied = skip->code == AKIN_E_PERMISSION,
     };
     return AKIN_OK;
 }
@@ -265,6 +268,13 @@ static bool same_file(const akin_stamp *a, const akin_stamp *b)
     return a->size == b->size && a->mtime_ns == b->mtime_ns;
 }
 
+/* A file's own time does not tell that permission came by another way: who runs akin, how a drive is
+ * mounted. */
+static bool may_read(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+}
+
 static akin_status compare(akin_plan *plan, akin_error *err)
 {
     akin_status status = AKIN_OK;
@@ -290,7 +300,8 @@ static akin_status compare(akin_plan *plan, akin_error *err)
         if (skip != NULL)
             skip->found = true;
         if (skip != NULL && skip->same_settings && same_file(&skip->stamp, &found->stamp) &&
-            skip->stamp.ctime_ns == found->stamp.ctime_ns) {
+            skip->stamp.ctime_ns == found->stamp.ctime_ns &&
+            !(skip->denied && may_read(found->path))) {
             plan->skipped_before++;
             continue;
         }
@@ -341,6 +352,8 @@ out:
 
 void akin_plan_clear(akin_plan *plan)
 {
+    for (size_t r = 0; plan->guards != NULL && r < plan->walk.root_count; r++)
+        free(plan->guards[r]);
     akin_walk_clear(&plan->walk);
     free(plan->known);
     free(plan->skips);

@@ -36,12 +36,15 @@ void akin_outcome_free(akin_outcome *outcome)
 
 void akin_outcome_fail(akin_outcome *outcome, const char *path, const akin_error *why)
 {
-    akin_error *copy = malloc(sizeof *copy);
+    free(outcome->failure);
+    outcome->failure = NULL;
     outcome->kind = AKIN_OUTCOME_LEFT;
-    if (copy == NULL || why->code == AKIN_E_STOPPED) {
-        free(copy);
+    if (why->code == AKIN_E_STOPPED)
         return;
-    }
+    outcome->kind = AKIN_OUTCOME_SKIPPED;
+    akin_error *copy = outcome->failure = malloc(sizeof *copy);
+    if (copy == NULL)
+        return;
     *copy = *why;
     if (copy->path[0] == '\0')
         snprintf(copy->path, sizeof copy->path, "%s", path);
@@ -54,9 +57,13 @@ void akin_outcome_fail(akin_outcome *outcome, const char *path, const akin_error
     default:
         break;
     }
-    free(outcome->failure);
-    outcome->failure = copy;
-    outcome->kind = AKIN_OUTCOME_SKIPPED;
+}
+
+akin_status akin_outcome_check(const akin_outcome *outcome, akin_error *err)
+{
+    return outcome->kind != AKIN_OUTCOME_SKIPPED || outcome->failure != NULL
+               ? AKIN_OK
+               : akin_fail_nomem(err, "a reason", sizeof *outcome->failure);
 }
 
 /* ---- Bytes ---------------------------------------------------------------------------------- */

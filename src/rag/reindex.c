@@ -142,7 +142,11 @@ static akin_status apply(void *context, akin_outcome *o, akin_error *err)
 {
     reindexing *r = context;
     const group *g = &r->groups[o->job];
-    akin_status status = AKIN_OK;
+    akin_status status = akin_outcome_check(o, err);
+    if (status != AKIN_OK) {
+        akin_outcome_free(o);
+        return status;
+    }
     if (o->kind == AKIN_OUTCOME_EMBEDDED || o->kind == AKIN_OUTCOME_SKIPPED) {
         device_tally *device = device_of(r, r->items[g->first].path);
         r->tried += g->count;
@@ -288,8 +292,9 @@ akin_status akin_reindex_run(akin_store *store, const akin_embedder *embedder,
     *report = (akin_ingest_report){ 0 };
     reindexing r = { .store = store, .options = options, .report = report, .begun = begun,
                      .committed = begun };
+    akin_embedder once = *embedder; /* begin is for the first page alone */
     const akin_work work = {
-        .embedder = embedder,
+        .embedder = &once,
         .workers = options->workers,
         .patience = options->commit_seconds > 0 ? options->commit_seconds : 1,
         .stop = options->stop,
@@ -320,6 +325,7 @@ akin_status akin_reindex_run(akin_store *store, const akin_embedder *embedder,
         AKIN_TRY(akin_store_rebuild_next(store, &after, r.items, page_items, &count, err));
         status = count != 0 ? run_page(&r, &work, count, err) : AKIN_OK;
         akin_store_rebuild_clear(r.items, count);
+        once.begin = count != 0 ? NULL : once.begin;
         if (status != AKIN_OK && status != AKIN_E_STOPPED)
             goto out;
         if (status == AKIN_E_STOPPED)

@@ -270,10 +270,11 @@ static akin_status take_best(struct search *s, const akin_vectors *vectors, cons
     akin_candidate *rows = NULL;
     size_t k = akin_min(s->want, vectors->rows) + 2, count, had = 0;
     for (;;) {
-        bool done;
+        bool done = false;
         AKIN_TRY(akin_exact_top(vectors, scores, allowed, k, &rows, &count, err));
         /* Those that came before are the head of these, in whole groups. */
-        AKIN_TRY(take_rows(s, rows + had, count - had, &done, err));
+        if (count > had)
+            AKIN_TRY(take_rows(s, rows + had, count - had, &done, err));
         if (done || count < k)
             break;
         had = count;
@@ -304,11 +305,15 @@ akin_status akin_retrieve(akin_store *store, const akin_kernels *kernels, akin_p
     uint8_t *allowed = NULL;
     struct search s = { .store = store, .how = how, .out = out };
     *out = (akin_retrieved_list){ .best_z = (double)NAN, .threshold = (double)NAN };
+    if (!akin_store_in_snapshot(store)) {
+        AKIN_TRY(akin_store_begin(store, err));
+        begun = true;
+    }
     for (size_t i = 0; i < akin_store_get_model(store)->dimensions; i++)
-        if (!isfinite(query[i]))
-            return akin_fail(err, AKIN_E_NONFINITE, NULL, "the query's vector is not finite");
-    AKIN_TRY(akin_store_begin(store, err));
-    begun = true;
+        if (!isfinite(query[i])) {
+            status = akin_fail(err, AKIN_E_NONFINITE, NULL, "the query's vector is not finite");
+            goto out;
+        }
     const akin_vectors *vectors = akin_store_vectors(store);
     s.repeats = akin_store_repeats(store, &s.repeat_count);
     if (!akin_add(how->offset, how->k, &s.want))

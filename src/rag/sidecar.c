@@ -125,7 +125,7 @@ static akin_status as_text(const char *path, const char **bytes, size_t *size, a
 }
 
 /* "2018-07-10T15:22:11+00:00" of seconds since 1970; false outside of years 1 to 9999. */
-static bool utc(int64_t seconds, char out[40])
+static bool utc(int64_t seconds, char out[64])
 {
     if (seconds < -62135596800 || seconds > 253402300799)
         return false;
@@ -147,7 +147,7 @@ static bool utc(int64_t seconds, char out[40])
     int month = 0;
     while (days >= lengths[month])
         days -= lengths[month++];
-    snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d+00:00", (int)year, month + 1, (int)days + 1,
+    snprintf(out, 64, "%04d-%02d-%02dT%02d:%02d:%02d+00:00", (int)year, month + 1, (int)days + 1,
              (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
     return true;
 }
@@ -180,7 +180,7 @@ static akin_status takeout(job *j, const akin_json *object)
 {
     akin_status status = AKIN_OK;
     int64_t seconds;
-    char date[40];
+    char date[64];
     const akin_json *taken = akin_json_get(akin_json_get(object, "photoTakenTime"), "timestamp");
     AKIN_TRY(words(&j->m->caption, akin_json_get(object, "description"), true, j->err));
     if (j->m->taken_at[0] == '\0' && whole_number(taken, &seconds) && utc(seconds, date))

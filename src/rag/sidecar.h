@@ -1,10 +1,10 @@
 /* sidecar.h - the words beside a picture, and an item's metadata as the JSON that search prints.
  *
  * Of photo.jpg: photo.xmp, photo.jpg.xmp; photo.json, photo.jpg.json (an object: "caption",
- * "title", "tags", and anything else, kept), photo.jpg.supplemental-metadata.json (Google Takeout's,
- * also cut to the 46 bytes that it allows); photo.txt, photo.jpg.txt (a caption). In this order, so
- * that a .txt has the last word and photo.jpg.txt has it over photo.txt. Endings in small letters,
- * capitals, or with one capital. docs/metadata.md has the rules.
+ * "title", "tags", and anything else, kept), photo.jpg.supplemental-metadata.json (of Google
+ * Takeout, also cut to the 46 bytes that it allows); photo.txt, photo.jpg.txt (a caption). In this
+ * order, so that a .txt has the last word, and photo.jpg.txt over photo.txt. Endings in small
+ * letters, capitals, or with one capital. docs/metadata.md has the rules.
  */
 #ifndef AKIN_RAG_SIDECAR_H
 #define AKIN_RAG_SIDECAR_H

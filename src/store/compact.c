@@ -1,10 +1,9 @@
 /* compact.c - gives the space back that vectors take which no item has.
  *
  * Segments are never changed, so those with dead vectors are written again without them, beside the
- * old ones; one transaction makes the new places count; then the old files go. Killed at any moment,
- * the collection is as before or as after, and what lies about is named by no row: the next compact
- * removes it. Readers keep what they have mapped until their next snapshot.
- */
+ * old ones; one transaction makes the new places count; then the old files go. Killed at any
+ * moment, the collection is as before or as after, and what lies about is named by no row: the next
+ * compact removes it. Readers keep what they have mapped until their next snapshot. */
 #include "store_tools.h"
 
 #include <fcntl.h>
@@ -59,8 +58,8 @@ static akin_status add_bytes(akin_store *store, const char *path, uint64_t size,
     return AKIN_OK;
 }
 
-/* The segments of a space by ascending number, allocated, and which of its vectors (sorted by place)
- * lie in each. */
+/* The segments of a space by ascending number, allocated, and which of its vectors (sorted by
+ * place) lie in each. */
 static akin_status load_use(akin_store *store, const akin_space *space,
                             const akin_vector_row *rows, size_t count, segment_use **out,
                             size_t *out_count, akin_error *err)
@@ -227,19 +226,15 @@ out:
     return status;
 }
 
-/* Pages of the database that hold nothing are used again by what comes; only when they are many is
- * the file written again without them. SQLite's incremental way would need a pointer map in every
+/* Writes the database again without its empty pages, when akin_database_spare finds it worth that.
+ * SQLite's incremental way would need a pointer map in every
  * database from its first day, and leaves the pages that stay in disorder. What this cannot do (no
  * room for the copy, a reader that stays) does not matter: nothing is lost, and the space stays
  * reclaimable. */
 static void shrink_database(akin_store *store)
 {
-    enum { least_bytes = 1 << 20 };
-    int64_t pages, free_pages, page_bytes;
-    if (akin_db_number(store, "PRAGMA page_count", &pages, NULL) != AKIN_OK ||
-        akin_db_number(store, "PRAGMA freelist_count", &free_pages, NULL) != AKIN_OK ||
-        akin_db_number(store, "PRAGMA page_size", &page_bytes, NULL) != AKIN_OK ||
-        free_pages <= pages / 4 || free_pages * page_bytes < least_bytes)
+    uint64_t bytes;
+    if (akin_database_spare(store, &bytes, NULL) != AKIN_OK || bytes == 0)
         return;
     for (size_t i = 0; i < AKIN_SQL_COUNT; i++)
         sqlite3_reset(store->statements[i]); /* none may be in its way */

@@ -1,10 +1,9 @@
 /* copy.c - a second collection with the same content, as of one moment while a writer goes on.
  *
- * The moment is a read transaction: in it all segment files are opened and the database is copied by
- * SQLite's backup, which reads that same transaction. Then it ends: rows that count never change and
- * an open file stays, so that the vectors, which take long, are copied while nobody waits. Only rows
- * that count are. The copy is a collection of its own, with its own UUID.
- */
+ * The moment is a read transaction: in it all segment files are opened and the database is copied
+ * by SQLite's backup, which reads that same transaction. Then it ends: rows that count never change
+ * and an open file stays, so that the vectors, which take long, are copied while nobody waits. Only
+ * rows that count are. The copy is a collection of its own, with its own UUID. */
 #include "store_tools.h"
 
 #include <errno.h>
@@ -117,8 +116,8 @@ static void two_above(const char *path, char *out, size_t capacity)
     }
 }
 
-/* Paths that are relative to the folder two above lead elsewhere from another place: then that folder
- * is named. */
+/* Paths that are relative to the folder two above lead elsewhere from another place: then that
+ * folder is named. */
 static akin_status keep_base(const copying *c, sqlite3 *db, const char *folder, akin_error *err)
 {
     akin_status status;
@@ -157,10 +156,11 @@ out:
 /* In a transaction of the store, whose state it copies. */
 static akin_status copy_database(const copying *c, const char *path, sqlite3 **db, akin_error *err)
 {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK)
-        return akin_db_fail(*db, "make the copy", err);
+    if (*db == NULL) { /* a second look begins again with the file that is open */
+        const akin_status status = akin_db_create(path, db, err);
+        if (status != AKIN_OK)
+            return status;
+    }
     /* Before anything else, or defensive settings would get in the way of page 1. */
     sqlite3_backup *backup = sqlite3_backup_init(*db, "main", c->store->db, "main");
     if (backup == NULL)

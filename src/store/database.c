@@ -38,6 +38,7 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
     case SQLITE_NOMEM: return akin_fail_nomem(err, what, 0);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* somebody is at the log's index and does not go on */
         return akin_fail(err, AKIN_E_BUSY, path, "cannot %s: another process has it locked", what);
     case SQLITE_FULL:
         return akin_fail(err, AKIN_E_IO, path, "cannot %s: the disk is full", what);
@@ -60,6 +61,15 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
         return akin_fail(err, AKIN_E_CORRUPT, path,
                          "cannot %s: %s; the collection is damaged: run 'akin verify'", what, said);
     }
+}
+
+/* Of a database that did not open SQLite does not know the name. */
+static akin_status open_failed(sqlite3 *db, const char *path, const char *what, akin_error *err)
+{
+    const akin_status status = akin_db_fail(db, what, err);
+    if (err != NULL && err->path[0] == '\0')
+        snprintf(err->path, sizeof err->path, "%.*s", (int)sizeof err->path - 1, path);
+    return status;
 }
 
 akin_status akin_db_run(sqlite3 *db, const char *sql, akin_error *err)
@@ -208,6 +218,19 @@ static bool folder_writable(const akin_store *store)
            faccessat(AT_FDCWD, store->database, W_OK, AT_EACCESS) == 0;
 }
 
+akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err)
+{
+    *out = NULL;
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return akin_fail_errno(err, errno, path, "cannot create");
+    close(fd);
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, out, flags, NULL) == SQLITE_OK)
+        return AKIN_OK;
+    return open_failed(*out, path, "create the database", err);
+}
+
 /* A file: URI of the path; what has a meaning there is written in hexadecimal. */
 static void immutable_uri(const char *path, char *out, size_t capacity)
 {
@@ -240,7 +263,8 @@ static akin_status open_file(akin_store *store, bool immutable, akin_error *err)
         flags |= SQLITE_OPEN_READWRITE;
     }
     if (sqlite3_open_v2(immutable ? uri : store->database, &store->db, flags, NULL) != SQLITE_OK) {
-        const akin_status status = akin_db_fail(store->db, "open the collection", err);
+        const akin_status status =
+            open_failed(store->db, store->database, "open the collection", err);
         sqlite3_close(store->db);
         store->db = NULL;
         return status;
@@ -293,7 +317,8 @@ static void remember_file(akin_store *store)
     store->seen.inode = st.st_ino;
 }
 
-akin_status akin_db_open(akin_store *store, akin_error *err)
+/* Opens the file as it can be opened. */
+static akin_status open_somehow(akin_store *store, akin_error *err)
 {
     akin_status status;
     store->immutable = false;
@@ -325,6 +350,14 @@ akin_status akin_db_open(akin_store *store, akin_error *err)
     store->immutable = true;
 out:
     return status;
+}
+
+akin_status akin_db_open(akin_store *store, akin_error *err)
+{
+    sqlite3_stmt *s;
+    const akin_status status = open_somehow(store, err);
+    /* Prepared now, so that it needs no memory when that has run out. */
+    return status == AKIN_OK ? akin_db_statement(store, AKIN_SQL_ROLLBACK, &s, err) : status;
 }
 
 bool akin_db_replaced(akin_store *store)

@@ -1,10 +1,9 @@
 /* exchange.c - a collection as plain files: vectors.npy, items.jsonl, collection.json.
  *
  * What anybody's tools can read, and what import.c reads back (docs/formats.md, "Export"). Rows of
- * vectors.npy follow the contents' ids, lines of items.jsonl the items'; both are written as they are
- * read, so that memory holds the contents' ids alone. Missing and hidden items are exported too, with
- * their vectors: this is the backup of a collection whose drive may just be away.
- */
+ * vectors.npy follow the contents' ids, lines of items.jsonl the items'; both are written as they
+ * are read, so that memory holds the contents' ids alone. Missing and hidden items are exported
+ * too, with their vectors: this is the backup of a collection whose drive may just be away. */
 #include "store_tools.h"
 
 #include <errno.h>
@@ -30,8 +29,8 @@ enum {
 
 /* ---- JSON text ------------------------------------------------------------------------------ */
 
-/* A string with its quotes; U+FFFD stands for each byte that is not UTF-8. Control characters and the
- * two separators of lines that JSON lets pass are escaped, so that a line is one everywhere. */
+/* A string with its quotes; U+FFFD stands for each byte that is not UTF-8. Control characters and
+ * the two separators of lines that JSON lets pass are escaped, so that a line is one everywhere. */
 static akin_status json_text(akin_buffer *b, const char *bytes, size_t size, akin_error *err)
 {
     akin_status status;
@@ -271,8 +270,8 @@ out:
 
 static const char *const state_names[] = { "live", "missing", "hidden" };
 
-/* A row of: path, part, size, mtime, sidecars, state, content, hash, taken_at, camera, width, height,
- * latitude, longitude, metadata. */
+/* A row of: path, part, size, mtime, sidecars, state, content, hash, taken_at, camera, width,
+ * height, latitude, longitude, metadata. */
 static akin_status add_item(exporting *x, sqlite3_stmt *s, akin_buffer *b, akin_error *err)
 {
     static const char *const texts[] = { "taken_at", "camera" };

@@ -1,11 +1,10 @@
-/* import.c - reads what exchange.c writes, or any array of vectors with lines that name them, into a
- * collection: all or nothing.
+/* import.c - reads what exchange.c writes, or any array of vectors with lines that name them, into
+ * a collection: all or nothing.
  *
- * Both files are input like any other. Every row of the array is looked at before anything is written,
- * every line is checked in full, and the first that is wrong gives the whole up with its number.
- * Nothing is made to fit: a vector that is not of length 1 is refused, not scaled. npy as numpy's
- * lib/format.py describes it, versions 1.0 to 3.0.
- */
+ * Both files are input like any other. Every row of the array is looked at before anything is
+ * written, every line is checked in full, and the first that is wrong gives the whole up with its
+ * number. Nothing is made to fit: a vector that is not of length 1 is refused, not scaled. npy as
+ * numpy's lib/format.py describes it, versions 1.0 to 3.0. */
 #include "store_tools.h"
 
 #include <errno.h>
@@ -202,7 +201,8 @@ static akin_status read_header(npy *n, uint64_t size, akin_error *err)
         return akin_fail(err, AKIN_E_FORMAT, n->path, "is no npy file");
     if (begin[6] < 1 || begin[6] > 3 || begin[7] != 0)
         return akin_fail(err, AKIN_E_UNSUPPORTED, n->path,
-                         "is an npy file of version %u.%u; 1.0 to 3.0 are read", begin[6], begin[7]);
+                         "is an npy file of version %u.%u; 1.0 to 3.0 are read", begin[6],
+                         begin[7]);
     length = (size_t)begin[8] | (size_t)begin[9] << 8;
     if (begin[6] > 1) {
         length |= (size_t)begin[10] << 16 | (size_t)begin[11] << 24;
@@ -391,7 +391,8 @@ static int base64_digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Strictly: whole groups of four, nothing between them, no bits lost. false: it is none, or too long. */
+/* Strictly: whole groups of four, nothing between them, no bits lost. false: it is none, or too
+ * long. */
 static bool base64_decode(const char *text, size_t size, char *out, size_t capacity, size_t *used)
 {
     *used = 0;
@@ -418,7 +419,8 @@ static bool base64_decode(const char *text, size_t size, char *out, size_t capac
     return true;
 }
 
-/* The bytes of a text field, from KEY_base64 when it is there, into out with a NUL. *there: it is. */
+/* The bytes of a text field, from KEY_base64 when it is there, into out with a NUL. *there: it is.
+ */
 static akin_status text_field(const importing *m, const akin_json *json, const char *key, char *out,
                               size_t capacity, bool *there, akin_error *err)
 {
@@ -667,8 +669,8 @@ static akin_status check_same(importing *m, const import_line *line, int64_t con
     sqlite3_reset(s);
     AKIN_TRY(stored_crc(m, &crc, NULL, err));
     if (crc != had)
-        status = wrong(m, err, "'sha256' was an earlier line's too, with another vector than that of "
-                               "row %" PRId64, line->row);
+        status = wrong(m, err, "'sha256' was an earlier line's too, with another vector than that "
+                               "of row %" PRId64, line->row);
 out:
     return status;
 }
@@ -871,8 +873,8 @@ static akin_status check_model(const akin_store *store, const char *folder, akin
         *err = why;
     if (status == AKIN_OK && strcmp(model.identity, store->current.model.identity) != 0)
         status = akin_fail(err, AKIN_E_ARGUMENT, folder,
-                           "holds vectors of model '%.200s', this collection has those of '%.200s'; "
-                           "import it into a collection of its own",
+                           "holds vectors of model '%.200s', this collection has those of "
+                           "'%.200s'; import it into a collection of its own",
                            model.name, store->current.model.name);
     free(memory);
     return status;

@@ -163,7 +163,7 @@ static akin_status visit_at_once(akin_store *store, const char *select, const ch
         return status;
     status = visit_ranges(store, select, column, order, folder, each, context, err);
     if (own && !sqlite3_get_autocommit(store->db) && !store->in_snapshot)
-        sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+        akin_store_roll_back(store);
     return status;
 }
 

@@ -1,9 +1,8 @@
 /* rebuild.c - vectors of another model, made beside those there are, then put in their place.
  *
- * The new model's vectors are a space of their own with segments of its own. Until the swap, which is
- * one transaction, no search sees them; killed before, what was committed of them stays and is gone
- * on with.
- */
+ * The new model's vectors are a space of their own with segments of its own. Until the swap, which
+ * is one transaction, no search sees them; killed before, what was committed of them stays and is
+ * gone on with. */
 #include "store_tools.h"
 
 #include <inttypes.h>

@@ -317,6 +317,15 @@ akin_status akin_row_read(akin_store *store, const akin_space *space, uint64_t p
         memcpy(out, a->wait + (row - (a->rows - a->waiting)) * row_bytes, row_bytes);
         return AKIN_OK;
     }
+    /* In a snapshot the file may be gone: compact removed it. What is mapped stays. */
+    for (size_t i = 0; store->in_snapshot && i < store->segment_count; i++) {
+        const akin_segment *segment = &store->segments[i];
+        if (space == &store->current && segment->number == number && row < segment->rows &&
+            segment->rows_map != NULL) {
+            memcpy(out, segment->rows_map + row * row_bytes, row_bytes);
+            return AKIN_OK;
+        }
+    }
     char path[AKIN_STORE_PATH];
     int fd = -1;
     akin_status status = open_segment(store, space, number, row + 1, path, &fd, err);

@@ -287,6 +287,8 @@ void akin_store_end(akin_store *store)
     store->in_snapshot = false;
 }
 
+bool akin_store_in_snapshot(const akin_store *store) { return store->in_snapshot; }
+
 const akin_vectors *akin_store_vectors(const akin_store *store) { return &store->vectors; }
 
 const akin_repeat *akin_store_repeats(const akin_store *store, size_t *count)

@@ -6,6 +6,7 @@ const char *const akin_sql_text[AKIN_SQL_COUNT] = {
     [AKIN_SQL_BEGIN] = "BEGIN",
     [AKIN_SQL_BEGIN_WRITING] = "BEGIN IMMEDIATE",
     [AKIN_SQL_COMMIT] = "COMMIT",
+    [AKIN_SQL_ROLLBACK] = "ROLLBACK",
     [AKIN_SQL_DATA_VERSION] = "PRAGMA data_version",
     [AKIN_SQL_SPACES] =
         "SELECT id, state, identity, name, path, form, dimensions, type FROM spaces ORDER BY id",

@@ -4,7 +4,7 @@
  * items. Both are kept by the commit that changes them: a place whose items changed is noted
  * (akin_store_touch) and counted again then, so that opening never looks at an item.
  */
-#include "store_parts.h"
+#include "store_tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,16 +45,22 @@ akin_status akin_store_writing(akin_store *store, akin_error *err)
     if (store->in_transaction)
         return AKIN_OK;
     AKIN_TRY(akin_db_statement(store, AKIN_SQL_BEGIN_WRITING, &statement, err));
-    AKIN_TRY(akin_db_step(statement, NULL, err));
-    store->in_transaction = true;
+    status = akin_db_step(statement, NULL, err);
+    if (status != AKIN_OK)
+        akin_store_roll_back(store); /* begun halfway, when memory ran out */
+    else
+        store->in_transaction = true;
 out:
     return status;
 }
 
 void akin_store_roll_back(akin_store *store)
 {
-    if (store->db != NULL && !sqlite3_get_autocommit(store->db))
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_stmt *s;
+    if (store->db != NULL && !sqlite3_get_autocommit(store->db) &&
+        (akin_db_statement(store, AKIN_SQL_ROLLBACK, &s, NULL) != AKIN_OK ||
+         akin_db_step(s, NULL, NULL) != AKIN_OK) && store->failure.code == AKIN_OK)
+        akin_db_fail(store->db, "give up what was begun", &store->failure);
     store->in_transaction = false;
     store->touched_count = 0;
 }
@@ -484,6 +490,10 @@ akin_status akin_store_open(akin_store **out, const char *folder, bool write, do
     if (write)
         AKIN_TRY(akin_lock_take(store->folder, wait_seconds, &store->lock, err));
     AKIN_TRY(akin_store_reload(store, err));
+    /* What a writer that was killed left behind. When they cannot be removed they are only in the
+     * way. */
+    if (write)
+        (void)akin_orphans_remove(store, NULL);
     *out = store;
     store = NULL;
 out:
@@ -661,11 +671,7 @@ static akin_status make_database(const char *path, const akin_store_model *model
                                  akin_error *err)
 {
     sqlite3 *db = NULL;
-    akin_status status = AKIN_OK;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK)
-        status = akin_db_fail(db, "make the collection", err);
+    akin_status status = akin_db_create(path, &db, err);
     if (status == AKIN_OK)
         status = akin_db_configure(db, err);
     if (status == AKIN_OK)

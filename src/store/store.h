@@ -218,6 +218,7 @@ akin_status akin_store_visit_devices(akin_store *store, const char *folder,
  * writer waits for their end. */
 akin_status akin_store_begin(akin_store *store, akin_error *err);
 void akin_store_end(akin_store *store);
+bool akin_store_in_snapshot(const akin_store *store);
 
 /* In a snapshot; borrowed until its end. The vectors of live items, ready for akin_exact_scores. */
 const akin_vectors *akin_store_vectors(const akin_store *store);
@@ -250,9 +251,9 @@ typedef void (*akin_fault_teller)(void *context, const char *path, const char *m
 
 /* Reads everything: SQLite's own check, every segment's header, size and each vector against its
  * checksum, every row's references, bitmaps and counts against the items. *faults is how many were
- * told. repair (writer): bitmaps, counts and indexes are made again; a content whose vector is gone
- * or wrong is dropped with its items' stamps cleared, so that the next index embeds those files
- * again; *repaired is how many. */
+ * told. repair (writer): bitmaps, counts and indexes are made again; a vector that is gone or wrong
+ * is dropped and its items are missing with their stamps cleared, so that the next index embeds
+ * those files again; *repaired is how many. */
 akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller tell, void *context,
                               size_t *faults, size_t *repaired, akin_error *err);
 
@@ -268,7 +269,7 @@ bool akin_store_wants_compact(akin_store *store);
  * not be there; whole or not at all. Relative paths keep leading to the same files. */
 akin_status akin_store_copy(akin_store *store, const char *folder, akin_error *err);
 
-/* vectors.npy ([contents that live items have, dimensions], in the stored type), items.jsonl (a
+/* vectors.npy ([contents that items have, dimensions], in the stored type), items.jsonl (a
  * line an item: "path" and "path_base64" as in search, "row", "part", "state", "size", "mtime_ns",
  * "sha256", "metadata") and collection.json (the model) into a folder that must not be there. */
 akin_status akin_store_export(akin_store *store, const char *folder, akin_error *err);

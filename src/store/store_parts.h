@@ -34,7 +34,8 @@ enum {
 #define AKIN_STORE_LOCK "writer.lock"
 
 typedef enum akin_sql { /* each prepared once, on first use; the texts are in statements.c */
-    AKIN_SQL_BEGIN, AKIN_SQL_BEGIN_WRITING, AKIN_SQL_COMMIT, AKIN_SQL_DATA_VERSION,
+    AKIN_SQL_BEGIN, AKIN_SQL_BEGIN_WRITING, AKIN_SQL_COMMIT, AKIN_SQL_ROLLBACK,
+    AKIN_SQL_DATA_VERSION,
     AKIN_SQL_SPACES, AKIN_SQL_SEGMENTS, AKIN_SQL_REPEATS,
     AKIN_SQL_SEGMENT, AKIN_SQL_SET_SEGMENT, AKIN_SQL_NEW_SEGMENT, AKIN_SQL_LAST_SEGMENT,
     AKIN_SQL_OPEN_SEGMENT, AKIN_SQL_LIVE_AT, AKIN_SQL_SET_REPEAT, AKIN_SQL_DROP_REPEAT,
@@ -59,6 +60,9 @@ extern const char akin_store_schema[];
  * hostile file could use, and sets its journal. A folder that cannot be written to is read as it
  * is, unless a journal lies there that would have to be played back first: AKIN_E_PERMISSION. */
 akin_status akin_db_open(akin_store *store, akin_error *err);
+/* A new database file, empty, and opened. One that cannot be made is the file system's error: SQLite
+ * tries to open it for reading then, and tells about that. */
+akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err);
 /* What every connection of akin is set to. */
 akin_status akin_db_configure(sqlite3 *db, akin_error *err);
 /* Closes it and all statements. */
@@ -254,6 +258,12 @@ akin_status akin_path_to_stored(const akin_store *store, const char *path, char 
                                 akin_error *err);
 akin_status akin_path_from_stored(const akin_store *store, const void *stored, size_t stored_size,
                                   char *out, size_t *size, akin_error *err);
+
+/* ---- summary.c ------------------------------------------------------------------------------ */
+
+/* Bytes of empty pages that compact gives back. Empty pages are used again by what comes, so they
+ * are worth it, and more than 0, only from a quarter of the database and 1 MiB on. */
+akin_status akin_database_spare(akin_store *store, uint64_t *bytes, akin_error *err);
 
 /* ---- items.c -------------------------------------------------------------------------------- */
 

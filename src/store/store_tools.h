@@ -1,14 +1,15 @@
-/* store_tools.h - what looks after a collection: what verify.c, compact.c, copy.c, exchange.c, import.c
- * and rebuild.c share. */
+/* store_tools.h - what looks after a collection: what verify.c, compact.c, copy.c, exchange.c,
+ * import.c and rebuild.c share. */
 #ifndef AKIN_STORE_STORE_TOOLS_H
 #define AKIN_STORE_STORE_TOOLS_H
 
 #include "store_parts.h"
 
-/* ---- store_tools.c ---------------------------------------------------------------------------- */
+/* ---- store_tools.c ----------------------------------------------------------------------------
+ */
 
-/* AKIN_E_ARGUMENT when the store is in a snapshot or has changes that are not committed; write: also
- * when it was not opened for writing. */
+/* AKIN_E_ARGUMENT when the store is in a snapshot or has changes that are not committed; write:
+ * also when it was not opened for writing. */
 akin_status akin_store_idle(const akin_store *store, bool write, akin_error *err);
 
 /* Runs one statement with its parameters (akin_db_bind's) that yields nothing, or one number. */
@@ -33,22 +34,23 @@ akin_status akin_segment_file(akin_store *store, const akin_space *space, int64_
 akin_status akin_read_at(int fd, const char *path, void *out, size_t size, uint64_t offset,
                          akin_error *err);
 
-/* AKIN_OK, AKIN_E_NONFINITE (a number that is not finite; length 0) or AKIN_E_ARGUMENT (not of length
- * 1 within `within`); what is wrong with it in `why`. */
+/* AKIN_OK, AKIN_E_NONFINITE (a number that is not finite; length 0) or AKIN_E_ARGUMENT (not of
+ * length 1 within `within`); what is wrong with it in `why`. */
 akin_status akin_unit_check(const float *vector, size_t dimensions, double within, char *why,
                             size_t capacity);
-/* How far from 1 the length of a stored vector may be: 1e-3 before it was rounded (items.c), and half
- * precision moves it by less than 2^-11. */
+/* How far from 1 the length of a stored vector may be: 1e-3 before it was rounded (items.c), and
+ * half precision moves it by less than 2^-11. */
 #define AKIN_STORED_LENGTH_WITHIN 2e-3
 
 /* items.place of all items, as table vectors has it in the current space; `moved` vectors changed
  * place. In a transaction for writing. */
 akin_status akin_places_again(akin_store *store, size_t moved, akin_error *err);
-/* The bitmaps of all segments and table repeats, from the items. In a transaction for writing, after
- * akin_append_sync. */
+/* The bitmaps of all segments and table repeats, from the items. In a transaction for writing,
+ * after akin_append_sync. */
 akin_status akin_counts_again(akin_store *store, akin_error *err);
 
-/* Called for each file in segments/ whose name is a segment's and that no row names. */
+/* Called for each file in segments/ whose name is a segment's and that nothing in the
+ * database refers to. */
 typedef akin_status (*akin_orphan_visitor)(akin_store *store, const char *path, uint64_t size,
                                            void *context, akin_error *err);
 akin_status akin_orphans(akin_store *store, akin_orphan_visitor each, void *context,

@@ -90,10 +90,26 @@ out:
     return status;
 }
 
+akin_status akin_database_spare(akin_store *store, uint64_t *bytes, akin_error *err)
+{
+    enum { least_bytes = 1 << 20 };
+    akin_status status;
+    int64_t pages, free_pages, page_bytes;
+    *bytes = 0;
+    AKIN_TRY(count(store, "PRAGMA page_count", 0, &pages, err));
+    AKIN_TRY(count(store, "PRAGMA freelist_count", 0, &free_pages, err));
+    AKIN_TRY(count(store, "PRAGMA page_size", 0, &page_bytes, err));
+    if (free_pages > pages / 4 && free_pages * page_bytes >= least_bytes)
+        *bytes = (uint64_t)(free_pages * page_bytes);
+out:
+    return status;
+}
+
 static akin_status summarise(akin_store *store, akin_store_summary *out, akin_error *err)
 {
     akin_status status;
-    int64_t items, live, missing, skipped, contents, rows, dead, pages, page_bytes, built = 0;
+    int64_t items, live, missing, skipped, contents, rows, dead, built = 0;
+    uint64_t spare;
     char path[sizeof store->database + 8];
     AKIN_TRY(akin_store_load_spaces(store, err));
     *out = (akin_store_summary){
@@ -111,8 +127,7 @@ static akin_status summarise(akin_store *store, akin_store_summary *out, akin_er
     AKIN_TRY(count(store, "SELECT count(*) FROM skips", 0, &skipped, err));
     AKIN_TRY(count(store, "SELECT count(*) FROM contents", 0, &contents, err));
     AKIN_TRY(count_dead(store, &rows, &dead, err));
-    AKIN_TRY(count(store, "PRAGMA freelist_count", 0, &pages, err));
-    AKIN_TRY(count(store, "PRAGMA page_size", 0, &page_bytes, err));
+    AKIN_TRY(akin_database_spare(store, &spare, err));
     AKIN_TRY(measure_segments(store, out, err));
     if (store->building.id != 0) {
         AKIN_TRY(count(store, "SELECT count(*) FROM vectors WHERE space = ?1", store->building.id,
@@ -128,8 +143,7 @@ static akin_status summarise(akin_store *store, akin_store_summary *out, akin_er
     out->contents = (size_t)contents;
     out->dead = (size_t)dead;
     out->built = (size_t)built;
-    out->reclaimable_bytes += (uint64_t)dead * akin_space_row_bytes(&store->current) +
-                              (uint64_t)pages * (uint64_t)page_bytes;
+    out->reclaimable_bytes += (uint64_t)dead * akin_space_row_bytes(&store->current) + spare;
 out:
     return status;
 }

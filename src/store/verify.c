@@ -1,13 +1,12 @@
-/* verify.c - reads all of a collection and says what is wrong with it; repair makes again what can be
- * derived.
+/* verify.c - reads all of a collection and says what is wrong with it; repair makes again what can
+ * be derived.
  *
  * First everything is looked at as it lies there, then everything is repaired, in one transaction:
  * a fault is told once and not again as what follows from it. What is derived: indexes from tables,
  * an item's place and extension, bitmaps and counts from the items, a segment whose file is faulty
  * from those of its vectors that still match their checksums. What is not there any more is a
  * picture's vector; then its item is marked missing with no stamp, which makes the next index read
- * the file again, and keeps its id.
- */
+ * the file again, and keeps its id. */
 #include "store_tools.h"
 
 #include <errno.h>
@@ -24,7 +23,8 @@
 #include "base/memory.h"
 
 enum {
-    held_files = 256, /* segments whose files are kept open, so that a compact meanwhile takes none */
+    vanished_tries = 8,
+    held_files = 256, /* segments whose files stay open, so that a compact meanwhile takes none */
     sqlite_faults = 100
 };
 
@@ -50,6 +50,9 @@ typedef struct segment_state {
     const akin_space *owner; /* NULL: of none */
     int fd;                  /* -1: not open */
     uint64_t size;           /* of the file; 0: it is not there */
+    akin_status header;      /* of the file's header; NOT_FOUND: there is no file */
+    char *problem;           /* with the header; owned */
+    bool rows_known;         /* their number in its row can be */
     bool faulty;             /* its vectors that are right are to be moved out */
 } segment_state;
 
@@ -74,9 +77,13 @@ static void fault(verifying *v, const char *path, const char *action, const char
     char message[1024];
     va_list values;
     va_start(values, format);
-    const int n = vsnprintf(message, sizeof message, format, values);
+    vsnprintf(message, sizeof message, format, values);
     va_end(values);
-    const size_t used = akin_min(n > 0 ? (size_t)n : 0, sizeof message - 1);
+    static const char run[] = "; run 'akin verify'";
+    char *advice = strstr(message, run);
+    if (advice != NULL) /* of an error that came from elsewhere */
+        memmove(advice, advice + strlen(run), strlen(advice + strlen(run)) + 1);
+    const size_t used = strlen(message);
     if (v->doomed)
         action = NULL;
     const bool done = v->repair && action != NULL;
@@ -143,12 +150,15 @@ static akin_status integrity(akin_store *store, text_list *list, akin_error *err
     akin_error why;
     snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", (int)sqlite_faults);
     clear_texts(list);
+    errno = 0;
     status = akin_db_prepare(store->db, sql, &s, &why);
     for (bool row = true; status == AKIN_OK && row;) {
         status = akin_db_step(s, &row, &why);
         if (status == AKIN_OK && row && strcmp(akin_db_text(s, 0), "ok") != 0)
             status = add_text(list, akin_db_text(s, 0), &why);
     }
+    if (status == AKIN_OK && errno == ENOMEM) /* SQLite makes a fault of it, or sees fewer */
+        status = akin_fail_nomem(&why, "SQLite's own check", 0);
     if (status == AKIN_E_CORRUPT || status == AKIN_E_FORMAT)
         status = add_text(list, why.message, &why);
     else if (status != AKIN_OK && err != NULL)
@@ -192,6 +202,87 @@ out:
     return status;
 }
 
+/* All tables of the store's database into another one, without a look at any index. */
+static akin_status copy_tables(akin_store *store, sqlite3 *fresh, akin_error *err)
+{
+    akin_status status;
+    sqlite3_stmt *s = NULL;
+    int64_t page_bytes;
+    char sql[256];
+    AKIN_TRY(akin_db_configure(fresh, err));
+    AKIN_TRY(akin_db_number(store, "PRAGMA page_size", &page_bytes, err));
+    snprintf(sql, sizeof sql,
+             "PRAGMA page_size = %" PRId64 "; PRAGMA application_id = %d; PRAGMA user_version = %d",
+             page_bytes, AKIN_STORE_APPLICATION_ID, AKIN_STORE_FORMAT);
+    AKIN_TRY(akin_db_run(fresh, sql, err));
+    AKIN_TRY(akin_db_run(fresh, akin_store_schema, err));
+    AKIN_TRY(akin_db_prepare(fresh, "ATTACH ?1 AS damaged", &s, err));
+    AKIN_TRY(akin_db_bind(s, err, "t", store->database));
+    AKIN_TRY(akin_db_step(s, NULL, err));
+    AKIN_TRY(akin_db_run(fresh, "BEGIN", err));
+    for (const char *p = akin_store_schema; *p != '\0';) {
+        if (strncmp(p, "CREATE TABLE ", 13) == 0) {
+            const int name = (int)strcspn(p + 13, " ");
+            /* With WHERE: else SQLite takes over the indexes of equal tables page by page. */
+            snprintf(sql, sizeof sql,
+                     "INSERT OR IGNORE INTO main.%.*s SELECT * FROM damaged.%.*s NOT INDEXED"
+                     " WHERE 1",
+                     name, p + 13, name, p + 13);
+            AKIN_TRY(akin_db_run(fresh, sql, err));
+        }
+        p += strcspn(p, ";");
+        p += *p == ';';
+    }
+    /* Numbers of segments are never used twice, those of segments that are gone included. */
+    AKIN_TRY(akin_db_run(fresh,
+                         "DELETE FROM main.sqlite_sequence; INSERT INTO main.sqlite_sequence"
+                         " SELECT * FROM damaged.sqlite_sequence; COMMIT; ",
+                         err));
+out:
+    sqlite3_finalize(s);
+    if (status == AKIN_OK)
+        status = akin_db_run(fresh, "DETACH damaged", err);
+    return status;
+}
+
+/* The tables written anew with all their indexes, in the place of what there is: as one change,
+ * which is not begun when a table cannot be read to its end. */
+static void write_anew(akin_store *store)
+{
+    sqlite3 *fresh = NULL; /* without a name: a file that is gone when it is closed */
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                      SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2("", &fresh, flags, NULL) == SQLITE_OK &&
+        copy_tables(store, fresh, NULL) == AKIN_OK) {
+        for (size_t i = 0; i < AKIN_SQL_COUNT; i++)
+            sqlite3_reset(store->statements[i]); /* none may be in the way */
+        sqlite3_backup *backup = sqlite3_backup_init(store->db, "main", fresh, "main");
+        if (backup != NULL) {
+            sqlite3_backup_step(backup, -1);
+            sqlite3_backup_finish(backup);
+        }
+    }
+    sqlite3_close(fresh);
+}
+
+/* Makes all indexes again from their tables; whether that was all is SQLite's to say, in `left`. */
+static akin_status heal_sqlite(verifying *v, text_list *left, akin_error *err)
+{
+    akin_store *store = v->store;
+    akin_status status = akin_db_run(store->db, "REINDEX", NULL);
+    const bool made = status == AKIN_OK;
+    AKIN_TRY(integrity(store, left, err));
+    if (made && left->count == 0)
+        return AKIN_OK;
+    /* An index whose pages are broken cannot even be emptied; VACUUM copies it as it is. */
+    akin_store_roll_back(store);
+    write_anew(store);
+    AKIN_TRY(akin_store_writing(store, err));
+    AKIN_TRY(integrity(store, left, err));
+out:
+    return status;
+}
+
 static akin_status check_sqlite(verifying *v, akin_error *err)
 {
     akin_store *store = v->store;
@@ -200,15 +291,8 @@ static akin_status check_sqlite(verifying *v, akin_error *err)
     const bool repair = v->repair;
     AKIN_TRY(integrity(store, &found, err));
     if (found.count != 0 && repair) {
-        /* Indexes are made again from their tables; whether that was all is SQLite's to say. */
-        akin_status made = akin_db_run(store->db, "REINDEX", NULL);
-        if (made == AKIN_OK)
-            made = integrity(store, &left, err);
-        if (made != AKIN_OK && made != AKIN_E_CORRUPT && made != AKIN_E_FORMAT) {
-            status = made;
-            goto out;
-        }
-        v->doomed = made != AKIN_OK || left.count != 0;
+        AKIN_TRY(heal_sqlite(v, &left, err));
+        v->doomed = left.count != 0;
         if (v->doomed) {
             v->repair = false;
             akin_store_roll_back(store);
@@ -218,12 +302,13 @@ static akin_status check_sqlite(verifying *v, akin_error *err)
     for (size_t i = 0; i < found.count; i++) {
         if (repair && v->doomed)
             fault(v, store->database, NULL,
-                  "SQLite: %s; this is no index, and repair leaves the database as it is: save what "
-                  "can be read with 'akin export', or go back to a copy", found.texts[i]);
+                  "SQLite: %s; not only indexes are damaged, and repair leaves the database as it "
+                  "is: save what can be read with 'akin export', or go back to a copy",
+                  found.texts[i]);
         else
             fault(v, store->database,
-                  "makes all indexes again; if that does not help, save what can be read with 'akin "
-                  "export', or go back to a copy", "SQLite: %s", found.texts[i]);
+                  "makes all indexes again; if that does not help, save what can be read with "
+                  "'akin export', or go back to a copy", "SQLite: %s", found.texts[i]);
     }
     AKIN_TRY(each_index(v, false, err));
     if (v->repair)
@@ -272,114 +357,70 @@ static akin_status count_vectors(verifying *v, int64_t number, int64_t *out, aki
     return akin_db_number(v->store, sql, out, err);
 }
 
-/* The file of a segment. Everything wrong is told; what stays open is v's. */
-static akin_status check_file(verifying *v, segment_state *segment, bool rows_known,
-                              akin_error *err)
+/* Opens the file of a segment and looks at its header; tells nothing. */
+static akin_status open_file(verifying *v, segment_state *segment, akin_error *err)
 {
-    akin_store *store = v->store;
     char path[AKIN_STORE_PATH];
     struct stat st;
     akin_error why;
-    const uint64_t row_bytes = akin_space_row_bytes(segment->owner);
-    int64_t vectors;
     akin_status status;
-    AKIN_TRY(akin_segment_path(store, segment->number, path, sizeof path, err));
-    const akin_status header =
-        akin_segment_file(store, segment->owner, segment->number, &segment->fd, &segment->size,
-                          &why);
-    if (header == AKIN_E_NOMEM || header == AKIN_E_PERMISSION) {
+    AKIN_TRY(akin_segment_path(v->store, segment->number, path, sizeof path, err));
+    segment->header = akin_segment_file(v->store, segment->owner, segment->number, &segment->fd,
+                                        &segment->size, &why);
+    if (segment->header == AKIN_E_NOMEM || segment->header == AKIN_E_PERMISSION) {
         if (err != NULL)
             *err = why;
-        return header;
+        return segment->header;
     }
-    if (header == AKIN_E_NOT_FOUND) {
-        segment->faulty = true;
+    if (segment->header == AKIN_OK || segment->header == AKIN_E_NOT_FOUND)
+        return AKIN_OK;
+    /* Its rows may still be what they were. */
+    segment->problem = strdup(why.message);
+    if (segment->problem == NULL)
+        return akin_fail_nomem(err, "faults", 0);
+    segment->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (segment->fd >= 0 && fstat(segment->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        segment->size = (uint64_t)st.st_size;
+out:
+    return status;
+}
+
+/* Tells what is wrong with a file. wrong: what is with its row, for which all that is right in the
+ * file is moved; NULL: nothing. */
+static akin_status check_file(verifying *v, segment_state *segment, const char *wrong,
+                              akin_error *err)
+{
+    char path[AKIN_STORE_PATH];
+    int64_t vectors;
+    akin_status status;
+    AKIN_TRY(akin_segment_path(v->store, segment->number, path, sizeof path, err));
+    const uint64_t need =
+        AKIN_SEGMENT_HEADER + segment->rows * (uint64_t)akin_space_row_bytes(segment->owner);
+    segment->faulty = true;
+    if (segment->header == AKIN_E_NOT_FOUND) {
         AKIN_TRY(count_vectors(v, segment->number, &vectors, err));
         fault(v, path, "drops them; the next 'akin index' embeds those pictures again",
               "the file is not there: %" PRId64 " vectors are gone", vectors);
-        return AKIN_OK;
-    }
-    if (header != AKIN_OK) {
-        /* Its rows may still be what they were. */
-        segment->faulty = true;
-        segment->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        const bool readable =
-            segment->fd >= 0 && fstat(segment->fd, &st) == 0 && S_ISREG(st.st_mode);
-        segment->size = readable && st.st_size > 0 ? (uint64_t)st.st_size : 0;
-        AKIN_TRY(count_vectors(v, segment->number, &vectors, err));
-        fault(v, path, "writes those of its vectors that are still right into a new file",
-              "%s (%" PRId64 " vectors)", why.message, vectors);
-    } else if (!rows_known) {
-        segment->faulty = true;
-        fault(v, store->database, "writes its vectors that are still right into a new file",
-              "the number of rows of segment %" PRId64 " cannot be", segment->number);
-    } else if (segment->size < AKIN_SEGMENT_HEADER + segment->rows * row_bytes) {
-        segment->faulty = true;
+    } else if (wrong != NULL) {
+        fault(v, v->store->database, "writes its vectors that are still right into a new file",
+              "segment %" PRId64 " %s", segment->number, wrong);
+    } else if (segment->size < need) {
         fault(v, path, "writes those that are still there into a new file",
               "has %" PRIu64 " bytes, its %zu vectors take %" PRIu64, segment->size, segment->rows,
-              AKIN_SEGMENT_HEADER + segment->rows * row_bytes);
+              need);
+    } else if (segment->header != AKIN_OK) {
+        AKIN_TRY(count_vectors(v, segment->number, &vectors, err));
+        fault(v, path, "writes those of its vectors that are still right into a new file",
+              "%s (%" PRId64 " vectors)", segment->problem, vectors);
+    } else {
+        segment->faulty = false;
     }
 out:
     return status;
 }
 
-static akin_status check_segments(verifying *v, akin_error *err)
+static segment_state *find_segment(verifying *v, int64_t number)
 {
-    akin_store *store = v->store;
-    akin_status status;
-    sqlite3_stmt *s = NULL;
-    uint8_t live[AKIN_SEGMENT_ROWS / 8];
-    AKIN_TRY(akin_db_prepare(store->db,
-                             "SELECT number, space, rows, live FROM segments ORDER BY number", &s,
-                             err));
-    for (;;) {
-        bool row;
-        size_t size;
-        AKIN_TRY(akin_db_step(s, &row, err));
-        if (!row)
-            break;
-        segment_state *grown = akin_grow(v->segments, &v->segment_capacity, v->segment_count + 1,
-                                         sizeof *grown);
-        if (grown == NULL) {
-            status = akin_fail_nomem(err, "segments", 0);
-            goto out;
-        }
-        v->segments = grown;
-        segment_state *segment = &grown[v->segment_count++];
-        const int64_t rows = sqlite3_column_int64(s, 2);
-        const bool rows_known = rows >= 0 && rows <= AKIN_SEGMENT_ROWS;
-        *segment = (segment_state){ .number = sqlite3_column_int64(s, 0),
-                                    .space = sqlite3_column_int64(s, 1),
-                                    .rows = rows_known ? (size_t)rows : AKIN_SEGMENT_ROWS,
-                                    .fd = -1 };
-        segment->owner = space_of(v, segment->space);
-        if (segment->number < 1 || segment->number > AKIN_SEGMENT_NUMBER_MAX)
-            segment->owner = NULL;
-        if (segment->owner == NULL) {
-            fault(v, store->database, "drops it",
-                  "segment %" PRId64 " belongs to no model, or its number cannot be",
-                  segment->number);
-            continue;
-        }
-        AKIN_TRY(check_file(v, segment, rows_known, err));
-        const unsigned char *bytes = akin_db_blob(s, 3, &size);
-        if (rows_known && !akin_bitmap_copy(bytes, size, segment->rows, live))
-            fault(v, store->database, "makes it again",
-                  "the bitmap of segment %" PRId64 " is not one of %zu rows: no search is possible",
-                  segment->number, segment->rows);
-        if (segment->fd >= 0 && v->segment_count > held_files) {
-            close(segment->fd);
-            segment->fd = -1;
-        }
-    }
-out:
-    sqlite3_finalize(s);
-    return status;
-}
-
-static segment_state *find_segment(verifying *v, uint64_t place)
-{
-    const int64_t number = (int64_t)(place / AKIN_SEGMENT_ROWS);
     size_t low = 0, high = v->segment_count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
@@ -389,6 +430,152 @@ static segment_state *find_segment(verifying *v, uint64_t place)
             high = middle;
     }
     return low < v->segment_count && v->segments[low].number == number ? &v->segments[low] : NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const segment_state *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static akin_status add_segment(verifying *v, segment_state segment, segment_state **out,
+                               akin_error *err)
+{
+    segment_state *grown =
+        akin_grow(v->segments, &v->segment_capacity, v->segment_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return akin_fail_nomem(err, "segments", 0);
+    v->segments = grown;
+    *out = &grown[v->segment_count++];
+    **out = segment;
+    return AKIN_OK;
+}
+
+/* Segments that vectors are in and that have no row, or one of no model: whose they are, the
+ * vectors say, and whether they are right, their checksums. */
+static akin_status check_rowless(verifying *v, akin_error *err)
+{
+    akin_status status;
+    sqlite3_stmt *s = NULL;
+    char sql[96];
+    const size_t known = v->segment_count;
+    snprintf(sql, sizeof sql, "SELECT DISTINCT place / %d, space FROM vectors WHERE place > 0",
+             AKIN_SEGMENT_ROWS);
+    AKIN_TRY(akin_db_prepare(v->store->db, sql, &s, err));
+    for (;;) {
+        bool row;
+        AKIN_TRY(akin_db_step(s, &row, err));
+        if (!row)
+            break;
+        const int64_t number = sqlite3_column_int64(s, 0);
+        const akin_space *space = space_of(v, sqlite3_column_int64(s, 1));
+        if (space == NULL || number < 1 || number > AKIN_SEGMENT_NUMBER_MAX)
+            continue;
+        const size_t all = v->segment_count;
+        v->segment_count = known; /* those are sorted */
+        segment_state *segment = find_segment(v, number);
+        v->segment_count = all;
+        if (segment != NULL && segment->owner != NULL)
+            continue;
+        const char *wrong = segment == NULL ? "is named by no row" : "belongs to no model";
+        if (segment == NULL)
+            AKIN_TRY(add_segment(v, (segment_state){ .number = number, .fd = -1 }, &segment, err));
+        segment->rows = AKIN_SEGMENT_ROWS;
+        segment->owner = space;
+        segment->space = space->id;
+        AKIN_TRY(open_file(v, segment, err));
+        AKIN_TRY(check_file(v, segment, wrong, err));
+    }
+    if (v->segment_count != 0)
+        qsort(v->segments, v->segment_count, sizeof *v->segments, by_number);
+    for (size_t i = 0; i < v->segment_count; i++)
+        if (v->segments[i].owner == NULL && v->segments[i].number >= 1)
+            fault(v, v->store->database, "drops it",
+                  "segment %" PRId64 " belongs to no model and has no vectors",
+                  v->segments[i].number);
+out:
+    sqlite3_finalize(s);
+    return status;
+}
+
+static void clear_segments(verifying *v)
+{
+    for (size_t i = 0; i < v->segment_count; i++) {
+        if (v->segments[i].fd >= 0)
+            close(v->segments[i].fd);
+        free(v->segments[i].problem);
+    }
+    v->segment_count = 0;
+}
+
+/* All rows of table segments, and their files. *gone: one is not there. */
+static akin_status open_segments(verifying *v, bool *gone, akin_error *err)
+{
+    akin_status status;
+    sqlite3_stmt *s = NULL;
+    *gone = false;
+    AKIN_TRY(akin_db_prepare(v->store->db,
+                             "SELECT number, space, rows FROM segments ORDER BY number", &s, err));
+    for (;;) {
+        bool row;
+        segment_state *segment = NULL;
+        AKIN_TRY(akin_db_step(s, &row, err));
+        if (!row)
+            break;
+        const int64_t rows = sqlite3_column_int64(s, 2);
+        AKIN_TRY(add_segment(v,
+                             (segment_state){ .number = sqlite3_column_int64(s, 0),
+                                              .space = sqlite3_column_int64(s, 1), .fd = -1 },
+                             &segment, err));
+        segment->rows_known = rows >= 0 && rows <= AKIN_SEGMENT_ROWS;
+        segment->rows = segment->rows_known ? (size_t)rows : AKIN_SEGMENT_ROWS;
+        if (segment->number >= 1 && segment->number <= AKIN_SEGMENT_NUMBER_MAX)
+            segment->owner = space_of(v, segment->space);
+        if (segment->owner == NULL)
+            continue;
+        AKIN_TRY(open_file(v, segment, err));
+        *gone = *gone || segment->header == AKIN_E_NOT_FOUND;
+        if (segment->fd >= 0 && segment->header == AKIN_OK && v->segment_count > held_files) {
+            close(segment->fd);
+            segment->fd = -1;
+        }
+    }
+out:
+    sqlite3_finalize(s);
+    return status;
+}
+
+static akin_status check_segments(verifying *v, akin_error *err)
+{
+    akin_status status;
+    sqlite3_stmt *s = NULL;
+    uint8_t live[AKIN_SEGMENT_ROWS / 8];
+    AKIN_TRY(akin_db_prepare(v->store->db, "SELECT live FROM segments ORDER BY number", &s, err));
+    for (size_t i = 0;; i++) {
+        bool row;
+        size_t size;
+        AKIN_TRY(akin_db_step(s, &row, err));
+        if (!row || i == v->segment_count)
+            break;
+        segment_state *segment = &v->segments[i];
+        if (segment->number < 1 || segment->number > AKIN_SEGMENT_NUMBER_MAX)
+            fault(v, v->store->database, "drops it",
+                  "segment %" PRId64 " has a number that cannot be", segment->number);
+        if (segment->owner == NULL)
+            continue; /* its vectors know */
+        AKIN_TRY(check_file(v, segment,
+                            segment->rows_known ? NULL : "has a number of rows that cannot be",
+                            err));
+        const unsigned char *bytes = akin_db_blob(s, 0, &size);
+        if (segment->rows_known && !akin_bitmap_copy(bytes, size, segment->rows, live))
+            fault(v, v->store->database, "makes it again",
+                  "the bitmap of segment %" PRId64 " is not one of %zu rows: no search is possible",
+                  segment->number, segment->rows);
+    }
+    AKIN_TRY(check_rowless(v, err));
+out:
+    sqlite3_finalize(s);
+    return status;
 }
 
 /* ---- Vectors -------------------------------------------------------------------------------- */
@@ -443,13 +630,13 @@ static akin_status check_row(verifying *v, const akin_space *space, segment_stat
     akin_error problem;
     *told = false;
     why[0] = '\0';
-    if (segment == NULL || segment->owner != space || r >= segment->rows) {
-        snprintf(why, capacity, "is not there");
+    if (segment == NULL || segment->owner != space) {
+        snprintf(why, capacity, "is in no segment of its model");
         return AKIN_OK;
     }
     const uint64_t at = AKIN_SEGMENT_HEADER + (uint64_t)r * row_bytes;
     if (segment->size < at + row_bytes) {
-        *told = true; /* the file is not there, or ends before */
+        *told = segment->faulty; /* with the file that is not there, or ends before */
         snprintf(why, capacity, "is not there");
         return AKIN_OK;
     }
@@ -509,25 +696,29 @@ static akin_status check_space(verifying *v, const akin_space *space, akin_error
                 close(segment->fd);
                 segment->fd = -1;
             }
-            segment = find_segment(v, row->place);
+            segment = find_segment(v, number);
         }
         AKIN_TRY(check_row(v, space, segment, row, &buffer, why, sizeof why, &told, err));
         /* At most one of two is right, and nothing says which. */
         if (why[0] == '\0' && ((i > 0 && rows[i - 1].place == row->place) ||
                                (i + 1 < count && rows[i + 1].place == row->place)))
             snprintf(why, sizeof why, "is also another picture's");
-        if (why[0] == '\0') {
-            if (segment->faulty)
-                AKIN_TRY(add_ref(&v->rescued, ref, err));
+        const bool right = why[0] == '\0';
+        if (right && !segment->faulty && row->place % AKIN_SEGMENT_ROWS < segment->rows)
             continue;
-        }
-        AKIN_TRY(add_ref(&v->lost, ref, err));
+        AKIN_TRY(add_ref(right ? &v->rescued : &v->lost, ref, err));
+        if (right && segment->faulty)
+            continue; /* told with all of it */
+        if (right)
+            snprintf(why, sizeof why, "is behind the %zu rows that count", segment->rows);
         if (told)
             continue;
         AKIN_TRY(name_items(v, row->content, items, sizeof items, err));
-        status = number > 0 ? akin_segment_path(v->store, number, path, sizeof path, err)
-                            : AKIN_E_LIMIT;
-        fault(v, status == AKIN_OK ? path : v->store->database, action,
+        status = number > 0 && number <= AKIN_SEGMENT_NUMBER_MAX
+                     ? akin_segment_path(v->store, number, path, sizeof path, err)
+                     : AKIN_E_LIMIT;
+        fault(v, status == AKIN_OK ? path : v->store->database,
+              right ? "writes it into a new file" : action,
               "row %d, the vector of content %" PRId64 " (%s), %s",
               (int)(row->place % AKIN_SEGMENT_ROWS), row->content, items, why);
         status = AKIN_OK;
@@ -574,7 +765,8 @@ static akin_status check_contents(verifying *v, akin_error *err)
         if (!row)
             break;
         const int64_t id = sqlite3_column_int64(s, 0);
-        fault(v, v->store->database, "drops it and its items; the next 'akin index' adds them again",
+        fault(v, v->store->database,
+              "drops it and its items; the next 'akin index' adds them again",
               "content %" PRId64 " has no SHA-256 or a part that cannot be", id);
         AKIN_TRY(add_id(&v->bad_contents, id, err));
     }
@@ -583,7 +775,8 @@ out:
     return status;
 }
 
-/* One row of: id, path, part, state, content, place, ext, metadata, content's id, vector's place. */
+/* One row of: id, path, part, state, content, place, ext, metadata, content's id, vector's place.
+ */
 static akin_status check_item(verifying *v, sqlite3_stmt *s, akin_error *err)
 {
     akin_store *store = v->store;
@@ -701,7 +894,8 @@ static akin_status check_counts(verifying *v, akin_error *err)
         const int64_t rows = sqlite3_column_int64(segments, 2);
         const unsigned char *bytes = akin_db_blob(segments, 3, &size);
         if (number < 1 || number > AKIN_SEGMENT_NUMBER_MAX || rows < 0 ||
-            rows > AKIN_SEGMENT_ROWS || !akin_bitmap_copy(bytes, size, (size_t)rows, said))
+            rows > AKIN_SEGMENT_ROWS || !akin_bitmap_copy(bytes, size, (size_t)rows, said) ||
+            space_of(v, sqlite3_column_int64(segments, 1)) == NULL)
             continue; /* told before */
         const int64_t first = number * AKIN_SEGMENT_ROWS;
         memset(live, 0, sizeof live);
@@ -760,8 +954,8 @@ out:
 
 /* ---- Files that no row names ---------------------------------------------------------------- */
 
-/* Whether somebody else is writing, whose new segment is not named yet, or whose old one is about to
- * go. Where the kernel's locks are not known: yes. */
+/* Whether somebody else is writing, whose new segment is not named yet, or whose old one is about
+ * to go. Where the kernel's locks are not known: yes. */
 static bool somebody_writes(const akin_store *store)
 {
     char path[AKIN_STORE_PATH];
@@ -784,7 +978,8 @@ static akin_status tell_orphan(akin_store *store, const char *path, uint64_t siz
     (void)store, (void)err;
     const bool changed = v->changed;
     fault(v, path, "removes it",
-          "%" PRIu64 " bytes that a writer which was killed left here; nothing refers to them", size);
+          "%" PRIu64 " bytes that a writer which was killed left here; nothing refers to them",
+          size);
     v->changed = changed; /* the database is as it should be */
     return AKIN_OK;
 }
@@ -835,7 +1030,7 @@ static akin_status rescue(verifying *v, akin_error *err)
                              err));
     for (size_t i = 0; i < v->rescued.count; i++) {
         const vector_ref *ref = &v->rescued.refs[i];
-        const segment_state *segment = find_segment(v, ref->place);
+        const segment_state *segment = find_segment(v, (int64_t)(ref->place / AKIN_SEGMENT_ROWS));
         akin_space *space =
             ref->space == store->current.id ? &store->current : &store->building;
         const size_t row_bytes = akin_space_row_bytes(space);
@@ -947,9 +1142,7 @@ static akin_status check_all(verifying *v, akin_error *err)
 
 static void clear(verifying *v)
 {
-    for (size_t i = 0; i < v->segment_count; i++)
-        if (v->segments[i].fd >= 0)
-            close(v->segments[i].fd);
+    clear_segments(v);
     free(v->segments);
     free(v->lost.refs);
     free(v->rescued.refs);
@@ -958,6 +1151,30 @@ static void clear(verifying *v)
     free(v->bad_exts.ids);
     free(v->bad_states.ids);
     free(v->bad_metadata.ids);
+}
+
+/* A transaction, and every segment's file as of it. */
+static akin_status begin(verifying *v, akin_error *err)
+{
+    akin_store *store = v->store;
+    akin_status status;
+    bool gone;
+    for (int i = 0;; i++) {
+        if (v->repair)
+            AKIN_TRY(akin_store_writing(store, err));
+        else
+            AKIN_TRY(akin_db_run(store->db, "BEGIN", err));
+        AKIN_TRY(akin_store_load_spaces(store, err));
+        AKIN_TRY(open_segments(v, &gone, err));
+        /* Files that a compact removes a moment before they are opened are none that are gone: a
+         * new transaction does not know them. */
+        if (!gone || store->writing || i == vanished_tries)
+            break;
+        clear_segments(v);
+        akin_store_roll_back(store);
+    }
+out:
+    return status;
 }
 
 akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller tell, void *context,
@@ -970,11 +1187,8 @@ akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller 
     if (repair) {
         akin_append_drop(&store->current); /* nothing waits; the files are looked at afresh */
         akin_append_drop(&store->building);
-        AKIN_TRY(akin_store_writing(store, err));
-    } else {
-        AKIN_TRY(akin_db_run(store->db, "BEGIN", err));
     }
-    status = akin_store_load_spaces(store, err);
+    status = begin(&v, err);
     if (status == AKIN_OK)
         status = check_all(&v, err);
     if (status == AKIN_OK && v.repair && v.changed)

@@ -2,19 +2,19 @@
 # next run completes what was begun, with every picture there exactly once, `verify` clean, and
 # nothing lost that was there before. tests/cli/fault.c counts the writes and does the harm.
 #
-#   DURABLE_STEP=N   every Nth write alone (1: all; under sanitizers 23)
-#   DURABLE_ONLY="create copy"   those scenarios alone
+#   DURABLE_ALL=1                every deed at every write, 4,000 runs
+#   DURABLE_ONLY="create copy"   these scenarios alone
 #
 # What dies here is a process, not the machine, so that memory will do for a disk.
 [ -n "${TMPDIR:-}" ] || { [ -w /dev/shm ] && TMPDIR=/dev/shm && export TMPDIR; }
 . tests/cli/lib.sh
-: "${FAULTY:=$BUILD/akin_faulty}" "${DURABLE_ONLY:=}"
-: "${DURABLE_STEP:=$([ -n "$SANITIZE" ] && echo 23 || echo 1)}"
+: "${FAULTY:=$BUILD/akin_faulty}" "${DURABLE_ONLY:=}" "${DURABLE_ALL:=}"
 export AKIN_MODEL="$MODEL" AKIN_HOME="$TMP/cache"
 TMP=$(cd "$TMP" && pwd -P)
 R=$TMP/r p=$TMP/p
 export AKIN_FAULT_ROOT="$R" AKIN_FAULT_COUNT="$TMP/count"
 other=tests/golden/clip/tiny-b
+writes='^[0-9]+ (p?write(64)?|writev|fwrite) '
 
 # ---- pictures: twelve, two of equal content, one broken, one in a folder below
 mkdir -p "$p/sub"
@@ -32,10 +32,13 @@ list() {
     "$AKIN" search --db "$1" -0 -k 1000 x >"$TMP/list.0" 2>"$TMP/list.err" || return
     tr '\0' '\n' <"$TMP/list.0" | sort >"$TMP/list"
 }
-whole() { # FOLDER FILE: verify is clean, and what is found is what FILE says
-    "$AKIN" verify --db "$1" >"$TMP/verify" 2>&1 || { why="verify: $(head -n 2 "$TMP/verify")"; return 1; }
+found() { # FOLDER FILE: what is found is what FILE says
     list "$1" || { why="search: $(cat "$TMP/list.err")"; return 1; }
     cmp -s "$TMP/list" "$2" || { why="found: $(diff "$TMP/list" "$2" | tr '\n' ' ')"; return 1; }
+}
+whole() { # FOLDER FILE: and verify is clean
+    "$AKIN" verify --db "$1" >"$TMP/verify" 2>&1 || { why="verify: $(head -n 2 "$TMP/verify")"; return 1; }
+    found "$1" "$2"
 }
 index() { "$1" index --db "$R/db" --workers "${2:-1}" "$p"; }
 
@@ -60,14 +63,18 @@ kept_changes() { # what is in both stays, and nothing is there that is in neithe
 }
 done_changes() { whole "$R/db" "$TMP/wanted.2"; }
 
+# Nothing of a write-ahead log is ever called.
+done_journal() {
+    whole "$R/db" "$TMP/wanted.2" || return
+    ! grep -q -e '-wal' "$TMP/log" || { why="a write-ahead log"; return 1; }
+}
 begin_journal() { cp -R "$TMP/db.j" "$R/db"; }
-do_journal() { AKIN_FAULT_FS="$R=0x6969" index "$1" 1; }
+do_journal() { index "$1" 1; }
 kept_journal() { kept_changes; }
-done_journal() { whole "$R/db" "$TMP/wanted.2"; }
 
 begin_compact() { cp -R "$TMP/db.2" "$R/db"; }
 do_compact() { "$1" compact --db "$R/db" --missing; }
-kept_compact() { whole "$R/db" "$TMP/wanted.2"; }
+kept_compact() { found "$R/db" "$TMP/wanted.2"; }
 done_compact() {
     whole "$R/db" "$TMP/wanted.2" || return
     "$AKIN" info --db "$R/db" --json >"$TMP/info" || { why="info"; return 1; }
@@ -76,13 +83,13 @@ done_compact() {
 }
 
 begin_reindex() { cp -R "$TMP/db.2" "$R/db"; }
-do_reindex() { "$1" reindex --db "$R/db" --model "$other" --workers 1; }
-kept_reindex() { whole "$R/db" "$TMP/wanted.2"; }
-done_reindex() {
-    whole "$R/db" "$TMP/wanted.2" || return
+do_reindex() { (is_new) || "$1" reindex --db "$R/db" --model "$other" --workers 1; }
+kept_reindex() { found "$R/db" "$TMP/wanted.2"; }
+is_new() {
     "$AKIN" info --db "$R/db" --json >"$TMP/info" || { why="info"; return 1; }
     [ "$("$PROBE" json "$TMP/info" model)" = "$other" ] || { why="model: $(cat "$TMP/info")"; return 1; }
 }
+done_reindex() { whole "$R/db" "$TMP/wanted.2" && is_new; }
 
 # The copy is whole or not there; one that is there is not made again.
 begin_copy() { cp -R "$TMP/db.2" "$R/db"; }
@@ -120,12 +127,14 @@ harm() {
         runs=$((runs + 1)) why=
         fresh "$s"
         rc=0
-        AKIN_FAULT_AT=$at AKIN_FAULT_DO=$deed "do_$s" "$FAULTY" >"$TMP/out" 2>"$TMP/err" || rc=$?
+        export AKIN_FAULT_AT="$at" AKIN_FAULT_DO="$deed"
+        "do_$s" "$FAULTY" >"$TMP/out" 2>"$TMP/err" || rc=$?
+        unset AKIN_FAULT_AT AKIN_FAULT_DO
         case $deed,$rc in
         kill*,137 | short,137 | power,137) ;;
         kill*,* | short,* | power,*) why="was not killed: exit $rc" ;;
         *,0 | *,3) "done_$s" || why="said that it is done: $why" ;;
-        *,1) grep -qF "$R/" "$TMP/err" || why="no file is named: $(cat "$TMP/err")" ;;
+        *,1) grep -qF "$R" "$TMP/err" || why="no file is named: $(cat "$TMP/err")" ;;
         *) why="exit $rc: $(cat "$TMP/err")" ;;
         esac
         [ -n "$why" ] || "kept_$s" || why="before the next run: $why"
@@ -142,8 +151,8 @@ at $at: $why"
     done
 }
 
-# every FROM STEP TO
-every() { seq "$1" "$(($2 * DURABLE_STEP))" "$3"; }
+# every FROM STEP TO: with DURABLE_ALL each of them.
+every() { seq "$1" "$([ -n "$DURABLE_ALL" ] && echo 1 || echo "$2")" "$3"; }
 
 # sweep SCENARIO DEED NUMBERS
 sweep() {
@@ -156,6 +165,7 @@ sweep() {
 
 # survives SCENARIO STEP: the whole of it; STEP thins out what is much the same elsewhere.
 survives() {
+    set -- "$1" $(($2 * slow))
     case " $DURABLE_ONLY " in "  " | *" $1 "*) ;; *) return ;; esac
     fresh "$1"
     rm -f "$TMP/log"
@@ -169,32 +179,35 @@ survives() {
     [ -z "$why" ] || return
     sweep "$1" kill "$(every 1 "$2" "$calls")"
     sweep "$1" kill-before 1
-    # Half a write is left of those that write.
-    sweep "$1" short "$(grep -E '^[0-9]+ (pwrite|write|fwrite)' "$TMP/log" | cut -d' ' -f1 |
-        awk -v s=$(($2 * 2 * DURABLE_STEP)) 'NR % s == 1 || s == 1')"
-    sweep "$1" enospc "$(every 1 "$2" "$calls")"
-    sweep "$1" eio "$(every 2 $(($2 * 4)) "$calls")"
-    sweep "$1" partial "$(every 3 $(($2 * 8)) "$calls")"
-    [ "$syncs" = 0 ] || sweep "$1" fsync "$(every 1 1 "$syncs")"
+    # Half is left of what is written; of other calls there is no half.
+    sweep "$1" short "$(every 1 $(($2 * 3)) "$(grep -cE "$writes" "$TMP/log")" | while read -r n; do
+        grep -E "$writes" "$TMP/log" | sed -n "${n}s/ .*//p"
+    done)"
+    sweep "$1" power "$(every 2 $(($2 * 3)) "$calls")"
+    sweep "$1" enospc "$(every 1 $(($2 * 5)) "$calls")"
+    sweep "$1" eio "$(every 2 $(($2 * 7)) "$calls")"
+    sweep "$1" partial "$(every 3 $(($2 * 9)) "$calls")"
+    [ "$syncs" = 0 ] || sweep "$1" fsync "$(every 1 $((($2 + 2) / 3)) "$syncs")"
     AKIN_FAULT_STICKY=all
     export AKIN_FAULT_STICKY
-    sweep "$1" enospc "$(every 1 $(($2 * 8)) "$calls")"
+    sweep "$1" enospc "$(every 4 $(($2 * 11)) "$calls")"
     unset AKIN_FAULT_STICKY
 }
 
 # ---- what is there before
-total=0 again=$AKIN
+total=0 again=$AKIN slow=$([ -n "$SANITIZE" ] && echo 25 || echo 1)
 find "$p" -name '*.png' | sort >"$TMP/wanted.1"
 mkdir "$R"
 exits "first state" 3 index "$AKIN"
 cp -R "$R/db" "$TMP/db.1"
 rm -rf "$R"
 mkdir "$R"
-AKIN_FAULT_FS="$R=0x6969" run index "$FAULTY"
-is "first state, without a write-ahead log" "$rc" 3
+export AKIN_FAULT_FS="$R=0x6969" # an NFS
+exits "first state, without a write-ahead log" 3 index "$FAULTY"
+unset AKIN_FAULT_FS
 cp -R "$R/db" "$TMP/db.j"
 survives create 1
-survives two 5
+survives two 24
 mv "$p/2.png" "$p/sub/moved.png"
 mv "$p/3.png" "$TMP/away.png"
 cp "$TMP/new.png" "$p/4.png"
@@ -206,18 +219,20 @@ comm -12 "$TMP/wanted.1" "$TMP/wanted.2" >"$TMP/kept"
 sort -u "$TMP/wanted.1" "$TMP/wanted.2" >"$TMP/either"
 survives changes 1
 again=$FAULTY
-survives journal 2
+export AKIN_FAULT_FS="$R=0x6969"
+survives journal 4
+unset AKIN_FAULT_FS
 again=$AKIN
 rm -rf "$R"
 mkdir "$R"
 cp -R "$TMP/db.1" "$R/db"
 exits "second state" 3 index "$AKIN"
 cp -R "$R/db" "$TMP/db.2"
-survives compact 1
-survives reindex 2
-survives copy 2
+survives compact 3
+survives reindex 3
+survives copy 5
 exits "exported" 0 "$AKIN" export --db "$R/db" "$TMP/out.2"
-survives export 1
-survives import 3
+survives export 3
+survives import 8
 echo "# $total runs"
 finish

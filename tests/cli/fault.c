@@ -14,7 +14,10 @@
  *   AKIN_FAULT_AT=N        what happens at call N (from 1 on; of fsync, at sync N):
  *   AKIN_FAULT_DO=kill         SIGKILL when it is done
  *                 kill-before  SIGKILL instead of it
+ *                 stop         SIGSTOP before it
  *                 short        half of the bytes are written, then SIGKILL
+ *                 power        instead of it the files are again as they were when they were last
+ *                              synced, then SIGKILL. Names stay: of folders nothing is undone
  *                 partial      half of the bytes are written, and the call says so
  *                 enospc, eio  it fails, and nothing is done
  *                 fsync        the Nth fsync or fdatasync fails with EIO
@@ -64,7 +67,7 @@ static struct {
 #undef F
 } real;
 
-typedef enum deed { NOTHING, KILL, KILL_BEFORE, SHORT, PARTIAL, FAIL, FAIL_SYNC } deed;
+typedef enum deed { NOTHING, KILL, KILL_BEFORE, STOP, POWER, SHORT, PARTIAL, FAIL, FAIL_SYNC } deed;
 
 static pthread_once_t begun = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -131,6 +134,7 @@ static void begin(void)
         deed deed;
         int error;
     } deeds[] = { { "kill", KILL, 0 },         { "kill-before", KILL_BEFORE, 0 },
+                  { "stop", STOP, 0 },         { "power", POWER, 0 },
                   { "short", SHORT, 0 },       { "partial", PARTIAL, 0 },
                   { "enospc", FAIL, ENOSPC },  { "eio", FAIL, EIO },
                   { "fsync", FAIL_SYNC, EIO } };
@@ -224,7 +228,92 @@ static void die(void)
     pause();
 }
 
-/* What is to happen to a call on `path`; KILL_BEFORE never comes back, FAIL has set errno. */
+/* ---- what was not synced */
+
+typedef struct unsynced {
+    struct unsynced *next;
+    dev_t device;
+    ino_t inode;
+    int fd;
+    size_t size;    /* when it was last synced, or first seen */
+    char *bytes;
+} unsynced;
+
+static unsynced *all_unsynced; /* under `lock` */
+
+static void out_of_luck(void)
+{
+    static const char text[] = "fault: cannot remember a file\n";
+    (void)!real.write(2, text, sizeof text - 1);
+    _exit(99);
+}
+
+/* Keeps what is in a file that is about to change, if nothing was kept since its last sync. */
+static void remember(int fd)
+{
+    char name[64];
+    struct stat st;
+    const int error_number = errno;
+    if (fault_deed != POWER || real.fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    pthread_mutex_lock(&lock);
+    unsynced *u = all_unsynced;
+    while (u != NULL && (u->device != st.st_dev || u->inode != st.st_ino))
+        u = u->next;
+    if (u == NULL) {
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        u = malloc(sizeof *u);
+        if (u == NULL)
+            out_of_luck();
+        *u = (unsynced){ all_unsynced, st.st_dev, st.st_ino, real.open(name, O_RDWR | O_CLOEXEC),
+                         (size_t)st.st_size, malloc((size_t)st.st_size + 1) };
+        if (u->fd < 0 || u->bytes == NULL || pread(u->fd, u->bytes, u->size, 0) != st.st_size)
+            out_of_luck();
+        all_unsynced = u;
+    }
+    pthread_mutex_unlock(&lock);
+    errno = error_number;
+}
+
+/* A file was synced. Its descriptor stays open: closing it would give up locks of this process. */
+static void forget(int fd)
+{
+    struct stat st;
+    if (fault_deed != POWER || real.fstat(fd, &st) != 0)
+        return;
+    pthread_mutex_lock(&lock);
+    for (unsynced **u = &all_unsynced; *u != NULL; u = &(*u)->next)
+        if ((*u)->device == st.st_dev && (*u)->inode == st.st_ino) {
+            unsynced *gone = *u;
+            *u = gone->next;
+            free(gone->bytes);
+            free(gone);
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+static void lose_power(void)
+{
+    pthread_mutex_lock(&lock); /* and nobody writes any more */
+    for (const unsynced *u = all_unsynced; u != NULL; u = u->next)
+        if (real.ftruncate(u->fd, 0) != 0 ||
+            real.pwrite(u->fd, u->bytes, u->size, 0) != (ssize_t)u->size)
+            out_of_luck();
+    die();
+}
+
+static void remember_path(const char *path)
+{
+    if (fault_deed != POWER || !below(path, root))
+        return;
+    const int fd = real.open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        remember(fd); /* and stays open, as above */
+}
+
+/* What is to happen to a call on `path`; KILL_BEFORE never comes back, STOP comes back
+ * as NOTHING, FAIL has set errno. */
 static deed judge(const char *function, const char *path, bool sync)
 {
     if (root == NULL || !below(path, root))
@@ -250,6 +339,12 @@ static deed judge(const char *function, const char *path, bool sync)
     pthread_mutex_unlock(&lock);
     if (what == KILL_BEFORE)
         die();
+    if (what == POWER)
+        lose_power();
+    if (what == STOP) {
+        kill(getpid(), SIGSTOP);
+        return NOTHING;
+    }
     if (what == FAIL)
         errno = fault_errno;
     return what;
@@ -269,6 +364,8 @@ static deed judge_fd(const char *function, int fd, bool sync)
     char path[PATH_MAX];
     if (root == NULL)
         return NOTHING;
+    if (!sync && below(path_of(fd, path), root))
+        remember(fd);
     return judge_whole(function, path_of(fd, path), sync);
 }
 
@@ -288,6 +385,8 @@ static deed judge_fd(const char *function, int fd, bool sync)
 #define BYTES(function, fd, size, call, half)                                      \
     do {                                                                           \
         char path[PATH_MAX];                                                       \
+        if (root != NULL && below(path_of(fd, path), root))                        \
+            remember(fd);                                                          \
         const deed how = root == NULL ? NOTHING                                    \
                                       : judge(function, path_of(fd, path), false); \
         if (how == FAIL)                                                           \
@@ -413,16 +512,23 @@ SHOWN int fclose(FILE *stream)
 
 /* ---- open files */
 
+static int synced(int fd, int result)
+{
+    if (result == 0)
+        forget(fd);
+    return result;
+}
+
 SHOWN int fsync(int fd)
 {
     ready();
-    WHOLE(judge_fd("fsync", fd, true), -1, real.fsync(fd));
+    WHOLE(judge_fd("fsync", fd, true), -1, synced(fd, real.fsync(fd)));
 }
 
 SHOWN int fdatasync(int fd)
 {
     ready();
-    WHOLE(judge_fd("fdatasync", fd, true), -1, real.fdatasync(fd));
+    WHOLE(judge_fd("fdatasync", fd, true), -1, synced(fd, real.fdatasync(fd)));
 }
 
 SHOWN int ftruncate(int fd, off_t size)
@@ -577,6 +683,8 @@ static int open_it(const char *function, int dir, const char *path, int flags, m
     const bool cuts = (flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY;
     if (!makes && !cuts && (flags & O_TMPFILE) != O_TMPFILE)
         return real.openat(dir, path, flags, mode);
+    if (cuts && !makes)
+        remember_path(it);
     WHOLE(judge_whole(function, it, false), -1, real.openat(dir, path, flags, mode));
 }
 
@@ -630,6 +738,7 @@ static FILE *open_stream(const char *path, const char *mode)
         return NULL;
     if (mode[0] == 'r')
         return real.fopen(path, mode);
+    remember_path(it);
     WHOLE(judge_whole("fopen", it, false), NULL, real.fopen(path, mode));
 }
 

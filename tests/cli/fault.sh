@@ -32,16 +32,16 @@ is "stdio: what is called" "$(log)" "fopen c fwrite c fclose c"
 is "stdio: the file" "$(content "$R/c")" "0123456789end"
 
 # Each fault at each call. The shell says who died.
-for how in kill kill-before short; do
+for how in kill kill-before short power; do
     for n in 1 2 3 4 5; do
         rm -f "$R"/*
         faulty AKIN_FAULT_AT=$n AKIN_FAULT_DO=$how "$TRY" write "$R/a"
         there="$(content "$R/a.new") $(content "$R/a")"
         case $how,$n in
-        kill,1 | kill-before,2) wanted=" none" ;;
+        kill,1 | kill-before,2 | power,2 | power,3) wanted=" none" ;;
         kill,5) wanted="none 0123456789" ;;
         short,2) wanted="01234 none" ;;
-        kill-before,1 | short,1) wanted="none none" ;;
+        kill-before,1 | short,1 | power,1) wanted="none none" ;;
         *) wanted="0123456789 none" ;;
         esac
         is "$how at call $n" "$rc $there" "137 $wanted"

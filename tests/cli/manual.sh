@@ -13,7 +13,7 @@ for verb in $verbs; do
     is "akin $verb --help: no line over 80" "$(awk 'length > 80' "$TMP/out" | wc -l | tr -d ' ')" 0
 done
 exits "-h" 0 "$AKIN" embed -h
-exits "help of what is not there" 2 "$AKIN" help index
+exits "help of what is not there" 2 "$AKIN" help frobnicate
 exits "help needs no model and no processor" 0 env AKIN_CPU=foo "$AKIN" embed --help
 
 exits "man page" 0 "$AKIN" help --man

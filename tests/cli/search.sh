@@ -28,7 +28,8 @@ else fail "plain: score, z, path"; fi
 search "json" 0 --json a fish
 json "json: ten" "$TMP/out" '' 'array 10'
 json "json: rank" "$TMP/out" '[9].rank' 10
-json "json: width" "$TMP/out" '[0].metadata.width' "$("$PROBE" json "$TMP/out" '[0].metadata.width')"
+search "json, metadata" 0 --json --where "height = 30" a fish
+json "json: width" "$TMP/out" '[0].metadata.width' 40
 search "jsonl" 0 --jsonl -k 3 a fish
 is "jsonl: lines" "$("$PROBE" lines "$TMP/out")" 3
 search "paths" 0 -l -k 5 a fish

@@ -5,7 +5,7 @@ exits "no verb" 2 "$AKIN"
 says "no verb: lists verbs" "akin embed"
 exits "--version" 0 "$AKIN" --version
 is "--version: the form" "$(sed 's/[0-9][0-9.]*$/N/' "$TMP/out")" "akin N"
-exits "unknown verb" 2 "$AKIN" index x
+exits "unknown verb" 2 "$AKIN" frobnicate x
 says "unknown verb: lists verbs" "embed, classify, tokenize, preprocess, bench, model, help"
 exits "misspelt verb" 2 "$AKIN" embd
 says "misspelt verb: suggests" "did you mean 'embed'?"
@@ -83,7 +83,7 @@ run "$AKIN" embed --zzzz --json
 is "JSON: a mistake before --json" "$rc" 2
 json "JSON: usage error code" "$TMP/err" error.code argument
 json "JSON: usage error path" "$TMP/err" error.path null
-run "$AKIN" index --json
+run "$AKIN" frobnicate --json
 json "JSON: unknown verb" "$TMP/err" error.code argument
 run "$AKIN" tokenize --model "$TMP/none" --text a --json
 is "JSON: failure" "$rc" 1

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "folder.h"
 #include "rag/ingest.h"
 
 enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
@@ -27,8 +27,9 @@ enum { DIMS = 8, PIXELS = 12, PATH = 512, TOLD = 64 };
 /* ---- A folder of pictures and a collection ------------------------------------------------- */
 
 typedef struct place {
-    char top[64], root[PATH / 2], db[PATH / 2];
+    char top[128], root[PATH / 2], db[PATH / 2];
     atomic_int encoded, preprocessed;   /* pictures */
+    int begun;                          /* calls of begin */
     atomic_int stop_after;              /* pictures begun; 0: never */
     bool watched;                       /* live_meanwhile: most items a reader saw in the run */
     size_t live_meanwhile;
@@ -127,14 +128,6 @@ static void write_pictures(const place *p, const char *below, unsigned count, un
     }
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 /* ---- The fake model ------------------------------------------------------------------------ */
 
 static akin_status preprocess(void *context, int worker, const akin_picture *picture, float *out,
@@ -156,6 +149,15 @@ static akin_status preprocess(void *context, int worker, const akin_picture *pic
         picture->pixels[0] == nan[54 + 38])
         out[0] = NAN;
     atomic_fetch_add(&p->preprocessed, 1);
+    return AKIN_OK;
+}
+
+static akin_status begin(void *context, akin_error *err)
+{
+    place *p = context;
+    (void)err;
+    assert_int_equal(atomic_load(&p->preprocessed), 0);
+    p->begun++;
     return AKIN_OK;
 }
 
@@ -183,7 +185,7 @@ static akin_embedder fake(place *p)
 {
     return (akin_embedder){ .context = p, .dimensions = DIMS, .pixels = PIXELS, .batch = 4,
                             .limits = akin_picture_default_options(),
-                            .preprocess = preprocess, .encode = encode };
+                            .begin = begin, .preprocess = preprocess, .encode = encode };
 }
 
 /* ---- Runs ---------------------------------------------------------------------------------- */
@@ -259,7 +261,7 @@ static const akin_store_model first_model = { .identity = "aa", .name = "fake", 
 
 static void forget_told(place *p)
 {
-    p->skips = p->notes = p->progressed = 0;
+    p->skips = p->notes = p->progressed = p->begun = 0;
     atomic_store(&p->encoded, 0);
     atomic_store(&p->preprocessed, 0);
     p->err = (akin_error){ 0 };
@@ -294,8 +296,7 @@ static int start(void **state)
 {
     place *p = calloc(1, sizeof *p);
     assert_non_null(p);
-    strcpy(p->top, "/tmp/akin-ingest-XXXXXX");
-    assert_non_null(mkdtemp(p->top));
+    assert_int_equal(folder_make(p->top, sizeof p->top, "ingest"), 0);
     assert_int_equal(chmod(p->top, 0755), 0);
     snprintf(p->root, sizeof p->root, "%s/pictures", p->top);
     snprintf(p->db, sizeof p->db, "%s/db", p->top);
@@ -311,7 +312,7 @@ static int start(void **state)
 static int finish(void **state)
 {
     place *p = *state;
-    nftw(p->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(p->top);
     free(p);
     return 0;
 }
@@ -427,6 +428,7 @@ static void twice(void **state)
     index_well(p);
     assert_int_equal(p->report.indexed, 9);
     assert_int_equal(atomic_load(&p->encoded), 9);
+    assert_int_equal(p->begun, 1);
     assert_int_equal(p->first_progress.done, 0);
     assert_int_equal(p->last_progress.done, 9);
     assert_int_equal(p->last_progress.total, 9);
@@ -439,6 +441,7 @@ static void twice(void **state)
     assert_int_equal(p->report.indexed, 0);
     assert_int_equal(p->report.unchanged, 9);
     assert_int_equal(atomic_load(&p->preprocessed), 0);
+    assert_int_equal(p->begun, 0); /* no model is loaded for it */
     assert_int_equal(p->progressed, 0);
     assert_int_equal(look(p, "sub/002.jpg").id, before.id);
 
@@ -1487,7 +1490,7 @@ static void workers_agree(void **state)
     p->options.workers = 1;
     index_well(p);
     char *one = dump(p);
-    assert_int_equal(nftw(p->db, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(folder_remove(p->db), 0);
     assert_int_equal(akin_store_create(p->db, &first_model, NULL, NULL), AKIN_OK);
     p->options.workers = 4;
     index_well(p);
@@ -1625,6 +1628,18 @@ static void another_model_and_a_drive_away(void **state)
     has(p, 5, 0, 0);
 }
 
+/* More contents than one page of the list holds: the model begins once. */
+static void another_model_in_pages(void **state)
+{
+    place *p = *state;
+    write_pictures(p, "", 2100, 1);
+    index_well(p);
+    assert_int_equal(reindex(p), AKIN_OK);
+    assert_int_equal(p->report.indexed, 2100);
+    assert_int_equal(p->begun, 1);
+    has(p, 2100, 0, 0);
+}
+
 /* Most of the files are gone: nothing is swapped, unless they are gone for good. */
 static void another_model_and_most_gone(void **state)
 {
@@ -1739,6 +1754,7 @@ int main(void)
         TEST(dry_run),
         TEST(another_model),
         TEST(another_model_and_a_drive_away),
+        TEST(another_model_in_pages),
         TEST(another_model_and_most_gone),
         TEST(another_model_and_a_copy),
         TEST(another_model_and_a_video),

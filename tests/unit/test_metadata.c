@@ -1,5 +1,5 @@
-/* Tests for src/image/metadata.h, jpeg_segments.h and tiff_fields.h: EXIF and XMP in every container
- * against exiftool (tools/oracle/metadata.py), what is none of it, and hostile files. */
+/* Tests for src/image/metadata.h: EXIF and XMP in every container against exiftool
+ * (tools/oracle/metadata.py), what is none of it, and hostile files. */
 #include "unit.h"
 
 #include <math.h>
@@ -362,8 +362,8 @@ static void test_text(void **state)
     }
     char *out;
     akin_error err; /* half a pair, and a whole one */
-    assert_int_equal(akin_metadata_text16((const uint8_t *)"\x3d\xd8" "a\0\x3d\xd8\xd7\xdd", 8, false,
-                                          100, false, &out, &err), AKIN_OK);
+    assert_int_equal(akin_metadata_text16((const uint8_t *)"\x3d\xd8" "a\0\x3d\xd8\xd7\xdd", 8,
+                                          false, 100, false, &out, &err), AKIN_OK);
     assert_string_equal(out, "\xef\xbf\xbd" "a\xf0\x9f\x97\x97");
     free(out);
     assert_int_equal(akin_metadata_text16((const uint8_t *)"\xfe\xff\0h\0i", 6, false, 100, false,
@@ -594,7 +594,7 @@ static void test_xmp_forms(void **state)
     assert_null(m.title);
     akin_metadata_clear(&m);
     /* What belongs to something else: deeper, or not in a description. */
-    parse_good(&m, HEAD "><xmp:Other rdf:parseType='Resource'><dc:title>inner</dc:title></xmp:Other>"
+    parse_good(&m, HEAD "><xmp:O rdf:parseType='Resource'><dc:title>inner</dc:title></xmp:O>"
                         "<dc:description><rdf:Bag><rdf:li rdf:parseType='Resource'><dc:title>y"
                         "</dc:title></rdf:li></rdf:Bag></dc:description>" TAIL);
     assert_null(m.title);
@@ -842,7 +842,7 @@ static void test_png_bomb(void **state)
     free(packed);
 }
 
-/* Items of a HEIC that are the whole file, again and again; and more items than there is room for. */
+/* An item of a HEIC that is the whole file, again and again. */
 static void test_heif_extents(void **state)
 {
     (void)state;

@@ -1,13 +1,13 @@
 /* test_retrieve.c - hits of real collections against a search by hand: ties, duplicates, filters,
  * pages, cuts, the query picture itself, and the verdict.
  */
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rag/retrieve.h"
 #include "unit.h"
 
@@ -20,7 +20,7 @@
 enum { ITEMS_MAX = 2000, DIMENSIONS_MAX = 64 };
 
 static akin_error err;
-static char root[64];
+static char root[256];
 static int collections;
 static const akin_kernels *kernels;
 
@@ -38,23 +38,17 @@ static float vectors[ITEMS_MAX][DIMENSIONS_MAX]; /* of contents */
 static size_t dimensions;
 static akin_store *store;
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/akin-retrieve-XXXXXX");
-    return mkdtemp(root) != NULL && akin_kernels_choose(NULL, &kernels, &err) == AKIN_OK ? 0 : -1;
+    const bool made = folder_make(root, sizeof root, "retrieve") == 0;
+    return made && akin_kernels_choose(NULL, &kernels, &err) == AKIN_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(root);
 }
 
 /* ---- Collections ---------------------------------------------------------------------------- */
@@ -102,7 +96,7 @@ static void random_halves(float *out)
 
 static void begin(size_t dims, akin_vector_type type)
 {
-    char folder[128];
+    char folder[320];
     const akin_store_model model = { "00", "tiny", "/tiny", "hf", dims, type };
     dimensions = dims;
     item_count = 0;
@@ -120,15 +114,20 @@ static int64_t add_content(int number)
     return content;
 }
 
-static void add_item(int number, int64_t content)
+static void add_part(int number, int64_t content, int64_t part)
 {
     struct item *item = &items[item_count];
     const akin_stamp stamp = { 1, 1, 1, 0 };
     *item = (struct item){ .content = number, .width = (int)random_below(4) + 1, .live = true };
     const akin_item_facts facts = { .width = item->width, .metadata = "{\"a\":1}" };
-    snprintf(item->path, sizeof item->path, "/p/%zu.jpg", item_count);
-    OK(akin_store_put(store, item->path, -1, &stamp, content, &facts, &item->id, &err));
+    snprintf(item->path, sizeof item->path, "/p/%zu.jpg", part < 0 ? item_count : 0);
+    OK(akin_store_put(store, item->path, part, &stamp, content, &facts, &item->id, &err));
     item_count++;
+}
+
+static void add_item(int number, int64_t content)
+{
+    add_part(number, content, -1);
 }
 
 /* Contents, each with an item, and behind them more items of any of them. */
@@ -476,6 +475,47 @@ static void one_content(void **state)
     end();
 }
 
+/* A video is left out with all its frames, however many of the best rows they are. */
+static void frames(void **state)
+{
+    (void)state;
+    seed = 20;
+    begin(64, AKIN_VECTOR_F32);
+    for (int i = 0; i < 400; i++) {
+        random_unit(vectors[i]);
+        if (i < 300) { /* much like the first */
+            memcpy(vectors[i], vectors[0], sizeof vectors[i]);
+            vectors[i][0] += 0.001f * (float)i * (vectors[i][0] < 0 ? -1 : 1);
+            double sum = 0;
+            for (int j = 0; j < 64; j++)
+                sum += (double)vectors[i][j] * (double)vectors[i][j];
+            for (int j = 0; j < 64; j++)
+                vectors[i][j] = (float)((double)vectors[i][j] / sqrt(sum));
+            add_part(i, add_content(i), i);
+        } else {
+            add_item(i, add_content(i));
+        }
+    }
+    OK(akin_store_commit(store, &err));
+    for (size_t k = 0; k < 120; k += 7) {
+        akin_retrieved_list list;
+        struct item *expected[ITEMS_MAX];
+        const akin_retrieval how = { .k = k, .offset = k == 7 ? SIZE_MAX : k / 2, NO_CUTS,
+                                     .self = items[0].path };
+        OK(akin_retrieve(store, kernels, NULL, vectors[0], &how, &list, &err));
+        score_all(vectors[0]);
+        assert_int_equal(by_hand(0, how.self, expected), 100);
+        const size_t first = how.offset < 100 ? how.offset : 100;
+        assert_int_equal(list.count, 100 - first < k ? 100 - first : k);
+        for (size_t i = 0; i < list.count; i++)
+            assert_int_equal(list.hits[i].id, expected[first + i]->id);
+        assert_true(fabs(list.best_z - (expected[0]->score - list.mean) / list.deviation) < 1e-4);
+        assert_int_equal(list.verdict, AKIN_VERDICT_UNCLEAR);
+        akin_retrieved_clear(&list);
+    }
+    end();
+}
+
 static void small(void **state)
 {
     (void)state;
@@ -640,7 +680,8 @@ int main(void)
         cmocka_unit_test(pages),          cmocka_unit_test(cuts),
         cmocka_unit_test(negative),       cmocka_unit_test(random_vectors),
         cmocka_unit_test(what_left),      cmocka_unit_test(one_content),
-        cmocka_unit_test(small),          cmocka_unit_test(verdict),
+        cmocka_unit_test(frames),         cmocka_unit_test(small),
+        cmocka_unit_test(verdict),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

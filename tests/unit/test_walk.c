@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "folder.h"
 #include "rag/ignore.h"
 #include "rag/walk.h"
 
@@ -22,25 +22,16 @@
 
 static char top[PATH_MAX];
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int begin(void **state)
 {
     (void)state;
-    char name[] = "/tmp/akin-walk.XXXXXX";
-    if (mkdtemp(name) == NULL || realpath(name, top) == NULL)
-        return -1;
-    return 0;
+    return folder_make(top, sizeof top, "walk");
 }
 
 static int end(void **state)
 {
     (void)state;
-    return nftw(top, remove_one, 64, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(top);
 }
 
 static const char *at(const char *name)

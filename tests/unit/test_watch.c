@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,27 +12,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rag/watch.h"
 
 static char top[PATH_MAX];
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int begin(void **state)
 {
     (void)state;
-    char name[] = "/tmp/akin-watch.XXXXXX";
-    return mkdtemp(name) == NULL || realpath(name, top) == NULL ? -1 : 0;
+    return folder_make(top, sizeof top, "watch");
 }
 
 static int end(void **state)
 {
     (void)state;
-    return nftw(top, remove_one, 64, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(top);
 }
 
 static const char *at(const char *name)
