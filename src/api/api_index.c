@@ -199,7 +199,7 @@ static char *holder_of(const akin_store *store)
     return folder;
 }
 
-/* The collection's model is this one, which is remembered to be where it is now when it is not
+/* Refuses another model than the collection's; of that, remembers where it is now when it is not
  * where it was. */
 static akin_status take_model(akin_collection *c, const akin_model *model, akin_error *err)
 {

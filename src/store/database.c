@@ -59,7 +59,9 @@ akin_status akin_db_fail(sqlite3 *db, const char *what, akin_error *err)
         return akin_fail(err, AKIN_E_LIMIT, path, "cannot %s: %s", what, said);
     default:
         return akin_fail(err, AKIN_E_CORRUPT, path,
-                         "cannot %s: %s; the collection is damaged: run 'akin verify'", what, said);
+                         "cannot %s: %s; the collection is damaged: run 'akin verify'; when that "
+                         "says the same, put a copy back, or index into another --db",
+                         what, said);
     }
 }
 

@@ -189,7 +189,12 @@ akin_status akin_segment_create(akin_store *store, const akin_space *space, int6
         status = akin_fail_nomem(err, "a segment's header", 0);
         goto out;
     }
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    enum { FLAGS = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW };
+    *fd = open(path, FLAGS, 0666);
+    if (*fd < 0 && errno == ENOENT && mkdir(folder, 0777) == 0) { /* lost with all that was in it */
+        AKIN_TRY(akin_folder_sync(store->folder, err));
+        *fd = open(path, FLAGS, 0666);
+    }
     if (*fd < 0) {
         /* AKIN_E_CAPACITY: the number is taken; the caller tries the next. */
         status = errno == EEXIST ? akin_fail(err, AKIN_E_CAPACITY, path, "is there already")

@@ -1,5 +1,5 @@
-# akin index and its relatives where experiment found them wrong once: lists of paths, rules that cannot
-# be read, what info promises and compact keeps.
+# akin index and its relatives where experiment found them wrong once: lists of paths, rules that
+# cannot be read, what info promises and compact keeps.
 . tests/cli/lib.sh
 export AKIN_MODEL="$MODEL" AKIN_HOME="$TMP/cache" XDG_DATA_HOME="$TMP/data"
 unset AKIN_DB
@@ -54,6 +54,13 @@ exits "copy" 0 "$AKIN" copy --db "$db" --json "$TMP/copied"
 json "copy: JSON" "$TMP/out" path "$TMP/copied"
 exits "export" 0 "$AKIN" export --db "$db" --json "$TMP/exported"
 json "export: JSON" "$TMP/out" path "$TMP/exported"
+
+# ---- the folder of all vectors is lost
+rm -r "$TMP/copied/images/segments"
+exits "vectors lost: repair" 0 "$AKIN" verify --db "$TMP/copied" --repair
+exits "vectors lost: index" 0 "$AKIN" index --db "$TMP/copied" --json "$p"
+json "vectors lost: all again" "$TMP/out" indexed 5
+exits "vectors lost: clean" 0 "$AKIN" verify --db "$TMP/copied"
 
 # ---- a model that moved, and one that was changed in its place
 cp -R "$MODEL" "$TMP/model"
