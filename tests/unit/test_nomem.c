@@ -443,8 +443,8 @@ static void raw_photographs(void **state)
         skip();
     }
     work list[] = {
-        FRAGILE("modules/dng-jpeg.dng", 0, 2, 5),
-        FRAGILE("modules/nikon.nef", 0, 2, 5),
+        FRAGILE("modules/dng-jpeg.dng", 0, 2, 8),
+        FRAGILE("modules/nikon.nef", 0, 2, 8),
     };
     EVERY_REQUEST_OF(list);
 }
