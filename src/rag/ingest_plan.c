@@ -268,8 +268,8 @@ static bool same_file(const akin_stamp *a, const akin_stamp *b)
     return a->size == b->size && a->mtime_ns == b->mtime_ns;
 }
 
-/* A file's own time does not tell that permission came by another way: who runs akin, how a drive is
- * mounted. */
+/* A file's own time does not tell that permission came by another way: who runs akin, how a drive
+ * is mounted. */
 static bool may_read(const char *path)
 {
     return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;

@@ -227,8 +227,8 @@ size_t akin_store_live(const akin_store *store); /* items */
 
 /* Sets in `allowed` (a bitmap over rows in the order of akin_store_vectors, cleared here) each row
  * with a live item that the filter takes. In a snapshot. */
-akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter, uint8_t *allowed,
-                                   akin_error *err);
+akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter,
+                                   uint8_t *allowed, akin_error *err);
 
 /* ---- Looking after it ----------------------------------------------------------------------- */
 

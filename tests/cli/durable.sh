@@ -1,6 +1,7 @@
-# A collection survives everything: akin is killed at every write, every write fails in turn, and the
-# next run completes what was begun, with every picture there exactly once, `verify` clean, and
-# nothing lost that was there before. tests/cli/fault.c counts the writes and does the harm.
+# A collection survives everything: akin is killed at every write, loses power there, every write
+# fails in turn; and the next run completes what was begun, with every picture there exactly once,
+# `verify` clean, and nothing lost that was there before. tests/cli/fault.c counts the writes and
+# does the harm.
 #
 #   DURABLE_ALL=1                every deed at every write, 4,000 runs
 #   DURABLE_ONLY="create copy"   these scenarios alone
@@ -37,7 +38,10 @@ found() { # FOLDER FILE: what is found is what FILE says
     cmp -s "$TMP/list" "$2" || { why="found: $(diff "$TMP/list" "$2" | tr '\n' ' ')"; return 1; }
 }
 whole() { # FOLDER FILE: and verify is clean
-    "$AKIN" verify --db "$1" >"$TMP/verify" 2>&1 || { why="verify: $(head -n 2 "$TMP/verify")"; return 1; }
+    "$AKIN" verify --db "$1" >"$TMP/verify" 2>&1 || {
+        why="verify: $(head -n 2 "$TMP/verify")"
+        return 1
+    }
     found "$1" "$2"
 }
 index() { "$1" index --db "$R/db" --workers "${2:-1}" "$p"; }
@@ -58,8 +62,8 @@ begin_changes() { cp -R "$TMP/db.1" "$R/db"; }
 do_changes() { index "$1" 1; }
 kept_changes() { # what is in both stays, and nothing is there that is in neither
     list "$R/db" || { why="search: $(cat "$TMP/list.err")"; return 1; }
-    [ -z "$(comm -13 "$TMP/list" "$TMP/kept")" ] || { why="lost: $(comm -13 "$TMP/list" "$TMP/kept")"; return 1; }
-    [ -z "$(comm -23 "$TMP/list" "$TMP/either")" ] || { why="added: $(comm -23 "$TMP/list" "$TMP/either")"; return 1; }
+    lost=$(comm -13 "$TMP/list" "$TMP/kept") added=$(comm -23 "$TMP/list" "$TMP/either")
+    [ -z "$lost$added" ] || { why="lost: $lost, added: $added"; return 1; }
 }
 done_changes() { whole "$R/db" "$TMP/wanted.2"; }
 
@@ -87,7 +91,8 @@ do_reindex() { (is_new) || "$1" reindex --db "$R/db" --model "$other" --workers 
 kept_reindex() { found "$R/db" "$TMP/wanted.2"; }
 is_new() {
     "$AKIN" info --db "$R/db" --json >"$TMP/info" || { why="info"; return 1; }
-    [ "$("$PROBE" json "$TMP/info" model)" = "$other" ] || { why="model: $(cat "$TMP/info")"; return 1; }
+    model=$("$PROBE" json "$TMP/info" model)
+    [ "$model" = "$other" ] || { why="its model is $model"; return 1; }
 }
 done_reindex() { whole "$R/db" "$TMP/wanted.2" && is_new; }
 
@@ -101,7 +106,10 @@ begin_export() { cp -R "$TMP/db.2" "$R/db"; }
 do_export() { [ -e "$R/out" ] || "$1" export --db "$R/db" "$R/out"; }
 kept_export() { [ ! -e "$R/out" ] || done_export; }
 done_export() {
-    diff -r "$R/out" "$TMP/out.2" >"$TMP/diff" 2>&1 || { why="differs: $(head -c 300 "$TMP/diff")"; return 1; }
+    diff -r "$R/out" "$TMP/out.2" >"$TMP/diff" 2>&1 || {
+        why="differs: $(head -c 300 "$TMP/diff")"
+        return 1
+    }
 }
 
 begin_import() { :; }
@@ -117,8 +125,8 @@ fresh() {
     "begin_$1"
 }
 
-# harm SCENARIO DEED NUMBER...: for each number the deed is done there. Leaves what went wrong in $bad,
-# and how many runs there were in $runs.
+# harm SCENARIO DEED NUMBER...: for each number the deed is done there. Leaves what went wrong in
+# $bad, and how many runs there were in $runs.
 harm() {
     s=$1 deed=$2
     shift 2
@@ -175,7 +183,8 @@ survives() {
     [ "$rc" = 0 ] || return
     calls=$(cut -d' ' -f1 "$TMP/count") syncs=$(cut -d' ' -f2 "$TMP/count")
     why=
-    if "done_$1"; then pass "$1: without harm: whole"; else fail "$1: without harm: whole" "$why"; fi
+    if "done_$1"; then pass "$1: without harm: whole"
+    else fail "$1: without harm: whole" "$why"; fi
     [ -z "$why" ] || return
     sweep "$1" kill "$(every 1 "$2" "$calls")"
     sweep "$1" kill-before 1

@@ -1,6 +1,6 @@
 # What lies in a collection's folder may be damaged, foreign or made to do harm: a clear error with
-# the file's name, or nothing at all when it does not matter; never a crash, and never a lost picture
-# that could be had again.
+# the file's name, or nothing at all when it does not matter; never a crash, and never a lost
+# picture that could be had again.
 . tests/cli/lib.sh
 export AKIN_MODEL="$MODEL" AKIN_HOME="$TMP/cache"
 TMP=$(cd "$TMP" && pwd -P)
@@ -88,7 +88,7 @@ fresh
 : >"$c/collection.sqlite"
 refused "an empty database" "not a collection"
 fresh
-echo "not a database, but longer than the hundred bytes that a header of SQLite takes: 1234567890 1234567890" >"$c/collection.sqlite"
+head -c 5000 tests/photos/001.jpg >"$c/collection.sqlite"
 refused "no database" "not an SQLite database"
 fresh
 rm "$c/collection.sqlite"
@@ -105,7 +105,10 @@ for part in 1 2 3 4 5 6 7; do # cut at an eighth, two, ...
         run "$AKIN" $verb --db "$db"
         case $rc in
         0) ;;
-        1) grep -qF "$c" "$TMP/err" "$TMP/out" || crashed="$crashed $part/8 $verb: $(cat "$TMP/err")" ;;
+        1)
+            grep -qF "$c" "$TMP/err" "$TMP/out" ||
+                crashed="$crashed $part/8 $verb: $(cat "$TMP/err")"
+            ;;
         *) crashed="$crashed $part/8 $verb: exit $rc $(cat "$TMP/err")" ;;
         esac
     done

@@ -1,6 +1,6 @@
 # Where a collection and its pictures lie: file systems that come over a network or from a program,
-# folders of another user, drives that are away. tests/cli/fault.c makes them up, so that these cases
-# run anywhere; the real ones run where they may, and say why where they may not.
+# folders of another user, drives that are away. tests/cli/fault.c makes them up, so that these
+# cases run anywhere; the real ones run where they may, and say why where they may not.
 . tests/cli/lib.sh
 : "${FAULTY:=$BUILD/akin_faulty}"
 export AKIN_MODEL="$MODEL" AKIN_HOME="$TMP/cache"
@@ -167,7 +167,8 @@ why=
 if [ "$(id -u)" = 0 ]; then
     user() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
     run user sh -c "test -r '$MODEL' && '$AKIN' help && '$FAULTY' help"
-    [ $rc = 0 ] || why="root here, and no other user may run akin: $(head -c 100 "$TMP/err" | head -n 1)"
+    [ $rc = 0 ] ||
+        why="root here, and no other user may run akin: $(head -c 100 "$TMP/err" | head -n 1)"
 else
     user() { "$@"; }
 fi
@@ -180,10 +181,9 @@ readable() { chmod -R a+rX,a-w "$R/db"; } # and not writable, for whoever made i
 writable() { chmod -R u+w "$R/db"; }
 readable
 list=$(ls -lR "$R/db")
-cat >"$TMP/as_user" <<EOF
-#!/bin/sh
-$([ "$(id -u)" = 0 ] && echo 'exec setpriv --reuid=65534 --regid=65534 --clear-groups' || echo exec) "$AKIN" "\$@"
-EOF
+become=
+[ "$(id -u)" != 0 ] || become='setpriv --reuid=65534 --regid=65534 --clear-groups'
+printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$become" "$AKIN" >"$TMP/as_user"
 chmod 755 "$TMP/as_user"
 holds "another's collection" "$TMP/as_user" "$R/db" 7
 exits "another's collection: index" 1 "$TMP/as_user" index --db "$R/db" "$p"

@@ -57,7 +57,8 @@ reader() {
     : >"$TMP/wrong.$1"
     while [ ! -e "$R/stop" ]; do
         reads=$((reads + 1)) rc=0
-        "$2" search --db "$R/db" --jsonl -k 1000 "x $reads" >"$TMP/hits.$1" 2>"$TMP/said.$1" || rc=$?
+        "$2" search --db "$R/db" --jsonl -k 1000 "x $reads" \
+            >"$TMP/hits.$1" 2>"$TMP/said.$1" || rc=$?
         if [ "$rc" != 0 ]; then
             echo "search $reads: exit $rc: $(cat "$TMP/said.$1")" >>"$TMP/wrong.$1"
         else
@@ -135,8 +136,8 @@ at=$(grep -m 1 ' pwrite .*\.vec' "$TMP/log" | cut -d' ' -f1)
 rm -rf "$R/db"
 cp -R "$TMP/before" "$R/db"
 stopped() { # leaves its number in $pid
-    AKIN_FAULT_ROOT="$R" AKIN_FAULT_AT="$at" AKIN_FAULT_DO=stop "$FAULTY" index --db "$R/db" "$R/p" \
-        >"$TMP/stopped.out" 2>&1 &
+    AKIN_FAULT_ROOT="$R" AKIN_FAULT_AT="$at" AKIN_FAULT_DO=stop \
+        "$FAULTY" index --db "$R/db" "$R/p" >"$TMP/stopped.out" 2>&1 &
     pid=$!
     state= tries=0
     while [ "$state" != T ] && [ $tries -lt 200 ]; do

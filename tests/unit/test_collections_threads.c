@@ -1,6 +1,6 @@
 /* test_collections_threads.c - akin.h from several threads of one program: four search, each with a
- * handle and a session of its own over one model, while one indexes, compacts, and indexes again. To
- * be run under ThreadSanitizer (make tsan). */
+ * handle and a session of its own over one model, while one indexes, compacts, and indexes again.
+ * To be run under ThreadSanitizer (make tsan). */
 #include "unit.h"
 
 #include <pthread.h>
