@@ -35,7 +35,7 @@
 enum {
     EVERY = 2000, /* each N up to here is tried, */
     STEP = 97,    /* then every 97th; */
-#ifdef AKIN_WRAP_MALLOC
+#if defined AKIN_WRAP_MALLOC && !defined __SANITIZE_THREAD__ /* which takes minutes for it */
     OF_A_COLLECTION = 1,
 #else
     OF_A_COLLECTION = 11, /* with a collection, most are SQLite's: every 11th, unless AKIN_TEST_ALL
