@@ -612,6 +612,7 @@ akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *er
                 status = this_one;
         }
     }
+    args->json |= args->jsonl; /* messages in the form of the hits */
     if (status != AKIN_OK || args->help)
         return status;
     const char *threads = getenv("AKIN_THREADS"), *model = getenv("AKIN_MODEL");

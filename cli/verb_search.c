@@ -192,10 +192,8 @@ static void tell_match(const cli_args *args, const akin_hits *hits)
 {
     if (hits->match != AKIN_MATCH_UNCLEAR)
         return;
-    if (args->json || args->jsonl) {
-        cli_args json = *args;
-        json.json = true;
-        cli_warn(&json, "no clear match: the best z is %.1f; among %zu pictures %.1f is needed",
+    if (args->json) {
+        cli_warn(args, "no clear match: the best z is %.1f; among %zu pictures %.1f is needed",
                  hits->best_z, hits->items, hits->threshold);
         return;
     }
@@ -217,7 +215,7 @@ static int print_hits(const cli_args *args, const akin_hits *hits, const char *t
     }
     if (out_open(&out, NULL, &err) != AKIN_OK)
         return cli_report(args, &err);
-    if (args->jsonl || args->json)
+    if (args->json)
         print_json(out.stream, hits, args->offset, args->jsonl);
     else if (args->paths || args->null)
         print_paths(out.stream, hits, args->null ? '\0' : '\n');

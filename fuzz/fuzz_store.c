@@ -1,10 +1,10 @@
 /* fuzz_store.c - the bytes are a collection's database, and, behind a line "#### 00000001.vec", its
  * one segment of vectors: it is opened, searched, walked, checked and repaired. A collection of
  * which repair says that nothing is wrong any more has nothing wrong. */
+#include <dirent.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "cpu/kernels.h"
@@ -16,19 +16,32 @@ enum { HITS = 5 };
 
 static const char *const names[] = { AKIN_STORE_DATABASE, "00000001.vec" };
 
-/* What a run may leave in the folder, so that the next finds nothing of it. */
+static void remove_in(const char *folder, const char *name)
+{
+    char *path = akin_path_join(folder, name);
+    HOLDS(path != NULL);
+    remove(path);
+    free(path);
+}
+
+/* What a run may leave in the folder, repair's new segments too, so that the next finds nothing of
+ * it. */
 static void clean(const char *folder)
 {
-    static const char *const left[] = {
-        AKIN_STORE_SEGMENTS "/00000001.vec", AKIN_STORE_SEGMENTS, AKIN_STORE_LOCK,
-        AKIN_STORE_DATABASE "-wal", AKIN_STORE_DATABASE "-shm", AKIN_STORE_DATABASE "-journal"
-    };
-    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
-        char *path = akin_path_join(folder, left[i]);
-        HOLDS(path != NULL);
-        remove(path);
-        free(path);
-    }
+    char *segments = akin_path_join(folder, AKIN_STORE_SEGMENTS);
+    HOLDS(segments != NULL);
+    DIR *dir = opendir(segments);
+    HOLDS(dir != NULL);
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (e->d_name[0] != '.')
+            remove_in(segments, e->d_name);
+    closedir(dir);
+    remove(segments);
+    free(segments);
+    remove_in(folder, AKIN_STORE_LOCK);
+    remove_in(folder, AKIN_STORE_DATABASE "-wal");
+    remove_in(folder, AKIN_STORE_DATABASE "-shm");
+    remove_in(folder, AKIN_STORE_DATABASE "-journal");
 }
 
 static void make_collection(const char *folder)

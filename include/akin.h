@@ -355,9 +355,9 @@ typedef struct akin_index_report {
  * its items (and more than 20) would go: then nothing goes, everything else is done, and the call
  * fails with the reason (options->prune: they go). AKIN_E_STOPPED when stop() said so. The model
  * must be the collection's (AKIN_E_ARGUMENT otherwise), with AKIN_PART_PREPROCESS at least: its
- * picture tower is then loaded when there is a first picture to embed. A dry run needs no model, and
- * a collection only if there is one: both may be NULL. *report, which may be NULL, is right in all
- * cases. */
+ * picture tower is then loaded when there is a first picture to embed. A dry run needs no model,
+ * and a collection only if there is one: both may be NULL. *report, which may be NULL, is right in
+ * all cases. */
 AKIN_API akin_status akin_index(akin_collection *collection, const akin_model *model,
                                 const char *const *paths, size_t count,
                                 const akin_index_options *options, akin_index_report *report,

@@ -199,8 +199,8 @@ static char *holder_of(const akin_store *store)
     return folder;
 }
 
-/* The collection's model is this one, which is remembered to be where it is now when it is not where
- * it was. */
+/* The collection's model is this one, which is remembered to be where it is now when it is not
+ * where it was. */
 static akin_status take_model(akin_collection *c, const akin_model *model, akin_error *err)
 {
     const akin_store_model *own = akin_store_get_model(c->store);

@@ -41,8 +41,8 @@ bool akin_path_is_dir(const char *path);
 /* Whether `path` itself is a symbolic link, one that leads nowhere included. */
 bool akin_path_is_link(const char *path);
 
-/* Makes a folder, and those above it that are missing (mode 0777 less the umask). One that is there is
- * left as it is. */
+/* Makes a folder, and those above it that are missing (mode 0777 less the umask). One that is there
+ * is left as it is. */
 akin_status akin_folder_make(const char *path, unsigned mode, akin_error *err);
 
 /* dir + "/" + name, allocated; the caller frees. NULL when out of memory. */

@@ -270,10 +270,11 @@ static akin_status take_best(struct search *s, const akin_vectors *vectors, cons
     akin_candidate *rows = NULL;
     size_t k = akin_min(s->want, vectors->rows) + 2, count, had = 0;
     for (;;) {
-        bool done;
+        bool done = false;
         AKIN_TRY(akin_exact_top(vectors, scores, allowed, k, &rows, &count, err));
         /* Those that came before are the head of these, in whole groups. */
-        AKIN_TRY(take_rows(s, rows + had, count - had, &done, err));
+        if (count > had)
+            AKIN_TRY(take_rows(s, rows + had, count - had, &done, err));
         if (done || count < k)
             break;
         had = count;

@@ -61,8 +61,8 @@ typedef struct akin_retrieved_list {
 double akin_verdict_threshold(size_t n);
 
 /* Best first, equal scores by ascending id, so that hits do not depend on k and offset. In the
- * snapshot that is open, else in one of its own. query [dimensions] is a unit vector; one that is not finite is AKIN_E_NONFINITE.
- * The caller clears *out, which is initialised in any case. */
+ * snapshot that is open, else in one of its own. query [dimensions] is a unit vector; one that is
+ * not finite is AKIN_E_NONFINITE. The caller clears *out, which is initialised in any case. */
 akin_status akin_retrieve(akin_store *store, const akin_kernels *kernels, akin_pool *pool,
                           const float *query, const akin_retrieval *how, akin_retrieved_list *out,
                           akin_error *err);

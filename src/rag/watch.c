@@ -42,6 +42,8 @@ typedef struct watch {
 typedef struct place {
     char *path;
     uint64_t device, inode; /* 0, 0: not there */
+    int64_t size;           /* of a file that was named itself, which no watched folder tells of */
+    struct timespec mtime;
 } place;
 
 struct akin_watcher {
@@ -112,6 +114,8 @@ static void look_at(place *p)
     const bool there = stat(p->path, &st) == 0;
     p->device = there ? st.st_dev : 0;
     p->inode = there ? st.st_ino : 0;
+    p->size = there && S_ISREG(st.st_mode) ? st.st_size : 0;
+    p->mtime = there && S_ISREG(st.st_mode) ? st.st_mtim : (struct timespec){ 0 };
 }
 
 static void clear_places(akin_watcher *w)
@@ -226,7 +230,7 @@ static akin_status note_places(akin_watcher *w, const akin_walk *walk, akin_erro
     return AKIN_OK;
 }
 
-/* Whether a drive came or went since note_places. */
+/* Whether a drive came or went, or a named file changed, since note_places. */
 static bool places_changed(akin_watcher *w)
 {
     bool changed = false;
@@ -234,7 +238,9 @@ static bool places_changed(akin_watcher *w)
         const place before = w->places[i];
         look_at(&w->places[i]);
         changed = changed || w->places[i].device != before.device ||
-                  w->places[i].inode != before.inode;
+                  w->places[i].inode != before.inode || w->places[i].size != before.size ||
+                  w->places[i].mtime.tv_sec != before.mtime.tv_sec ||
+                  w->places[i].mtime.tv_nsec != before.mtime.tv_nsec;
     }
     return changed;
 }

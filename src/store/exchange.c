@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/arith.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -59,24 +60,6 @@ out:
     return status;
 }
 
-static akin_status base64(akin_buffer *b, const unsigned char *bytes, size_t size, akin_error *err)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    akin_status status = AKIN_OK;
-    for (size_t i = 0; i < size; i += 3) {
-        const size_t left = size - i;
-        unsigned x = (unsigned)bytes[i] << 16;
-        x |= left > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
-        x |= left > 2 ? bytes[i + 2] : 0;
-        const char four[4] = { digits[x >> 18], digits[x >> 12 & 63],
-                               left > 1 ? digits[x >> 6 & 63] : '=',
-                               left > 2 ? digits[x & 63] : '=' };
-        AKIN_TRY(akin_buffer_add(b, four, 4, err));
-    }
-out:
-    return status;
-}
-
 /* "key":"..." and, when the bytes are not UTF-8, ,"key_base64":"...". */
 static akin_status json_name(akin_buffer *b, const char *key, const char *bytes, size_t size,
                              akin_error *err)
@@ -90,7 +73,8 @@ static akin_status json_name(akin_buffer *b, const char *key, const char *bytes,
         return AKIN_OK;
     snprintf(begin, sizeof begin, ",\"%s_base64\":\"", key);
     AKIN_TRY(akin_buffer_add_text(b, begin, err));
-    AKIN_TRY(base64(b, (const unsigned char *)bytes, size, err));
+    AKIN_TRY(akin_buffer_reserve(b, akin_base64_size(size), err));
+    b->size += akin_base64(bytes, size, b->data + b->size);
     AKIN_TRY(akin_buffer_add_text(b, "\"", err));
 out:
     return status;

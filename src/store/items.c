@@ -305,8 +305,9 @@ out:
     return status;
 }
 
-akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
-                                const uint64_t *place, sqlite3_stmt **out, akin_error *err)
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter,
+                                const char *select, const uint64_t *place, sqlite3_stmt **out,
+                                akin_error *err)
 {
     akin_buffer sql;
     akin_status status;

@@ -340,8 +340,8 @@ static void mark_live(const akin_store *store, uint8_t *allowed)
     }
 }
 
-akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter, uint8_t *allowed,
-                                   akin_error *err)
+akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter,
+                                   uint8_t *allowed, akin_error *err)
 {
     akin_status status;
     sqlite3_stmt *s = NULL;

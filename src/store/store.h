@@ -227,8 +227,8 @@ size_t akin_store_live(const akin_store *store); /* items */
 
 /* Sets in `allowed` (a bitmap over rows in the order of akin_store_vectors, cleared here) each row
  * with a live item that the filter takes. In a snapshot. */
-akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter, uint8_t *allowed,
-                                   akin_error *err);
+akin_status akin_store_filter_rows(akin_store *store, const akin_item_filter *filter,
+                                   uint8_t *allowed, akin_error *err);
 
 /* ---- Looking after it ----------------------------------------------------------------------- */
 
@@ -251,9 +251,9 @@ typedef void (*akin_fault_teller)(void *context, const char *path, const char *m
 
 /* Reads everything: SQLite's own check, every segment's header, size and each vector against its
  * checksum, every row's references, bitmaps and counts against the items. *faults is how many were
- * told. repair (writer): bitmaps, counts and indexes are made again; a content whose vector is gone
- * or wrong is dropped with its items' stamps cleared, so that the next index embeds those files
- * again; *repaired is how many. */
+ * told. repair (writer): bitmaps, counts and indexes are made again; a vector that is gone or wrong
+ * is dropped and its items are missing with their stamps cleared, so that the next index embeds
+ * those files again; *repaired is how many. */
 akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller tell, void *context,
                               size_t *faults, size_t *repaired, akin_error *err);
 
@@ -269,7 +269,7 @@ bool akin_store_wants_compact(akin_store *store);
  * not be there; whole or not at all. Relative paths keep leading to the same files. */
 akin_status akin_store_copy(akin_store *store, const char *folder, akin_error *err);
 
-/* vectors.npy ([contents that live items have, dimensions], in the stored type), items.jsonl (a
+/* vectors.npy ([contents that items have, dimensions], in the stored type), items.jsonl (a
  * line an item: "path" and "path_base64" as in search, "row", "part", "state", "size", "mtime_ns",
  * "sha256", "metadata") and collection.json (the model) into a folder that must not be there. */
 akin_status akin_store_export(akin_store *store, const char *folder, akin_error *err);

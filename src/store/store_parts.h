@@ -60,8 +60,8 @@ extern const char akin_store_schema[];
  * hostile file could use, and sets its journal. A folder that cannot be written to is read as it
  * is, unless a journal lies there that would have to be played back first: AKIN_E_PERMISSION. */
 akin_status akin_db_open(akin_store *store, akin_error *err);
-/* A new database file, empty, and opened. One that cannot be made is the file system's error: SQLite
- * tries to open it for reading then, and tells about that. */
+/* A new database file, empty, and opened. One that cannot be made is the file system's error:
+ * SQLite tries to open it for reading then, and tells about that. */
 akin_status akin_db_create(const char *path, sqlite3 **out, akin_error *err);
 /* What every connection of akin is set to. */
 akin_status akin_db_configure(sqlite3 *db, akin_error *err);
@@ -285,8 +285,9 @@ void akin_path_ranges_clear(akin_path_ranges *ranges);
 /* `select` ("SELECT place FROM items") of the live items that the filter takes (NULL: all), at
  * `place` by ascending id when that is not NULL. The filter's values must last as long as the
  * statement. */
-akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter, const char *select,
-                                const uint64_t *place, sqlite3_stmt **out, akin_error *err);
+akin_status akin_filter_prepare(akin_store *store, const akin_item_filter *filter,
+                                const char *select, const uint64_t *place, sqlite3_stmt **out,
+                                akin_error *err);
 /* Lower-case extension of a path, "" when it has none; out has room for AKIN_EXT bytes. */
 enum { AKIN_EXT = 17 };
 void akin_path_ext(const char *path, size_t size, char out[AKIN_EXT]);

@@ -46,6 +46,9 @@ json "compact: nothing" "$TMP/out" reclaimed_bytes 0
 exits "--ext without an ending" 2 "$AKIN" search --db "$db" --ext '' fish
 exits "--ext with a comma" 2 "$AKIN" search --db "$db" --ext , fish
 
+exits "--jsonl: an error is JSON too" 2 "$AKIN" search --db "$db" --jsonl --where '(' fish
+json "--jsonl: an error is JSON: code" "$TMP/err" error.code argument
+
 # ---- --json is one JSON value, whatever the verb
 exits "copy" 0 "$AKIN" copy --db "$db" --json "$TMP/copied"
 json "copy: JSON" "$TMP/out" path "$TMP/copied"

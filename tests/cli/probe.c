@@ -7,13 +7,13 @@
  *     probe norm FILE PATH              the length of a vector, with 4 decimals
  *     probe npy FILE                    checks header and size: prints the shape, "2 64"
  *     probe row FILE N                  row N of a 2-D array, as JSON prints it
- *     probe rank VECTORS QUERY HITS     HITS (search --json) against brute force over VECTORS (embed
- *                                       of the whole collection, by absolute paths) for the vector of
- *                                       the first line of QUERY: scores, z, and that none is missed
+ *     probe rank VECTORS QUERY HITS     HITS (search --json) against brute force over VECTORS
+ *                                       (embed of the whole collection, by absolute paths) for
+ *                                       the vector of the first line of QUERY: scores, z, and that none is missed
  *                                       by more than half precision explains. Prints "ok N"
- *     probe signal A [B] -- COMMAND     starts it, reads until the first byte, sends signal A; with B:
- *                                       reads no more, waits, and sends that too. Prints "exit N" or
- *                                       "signal N", then the lines read
+ *     probe signal A [B] -- COMMAND     starts it, reads until the first byte, sends signal A; with
+ *                                       B: reads no more, waits, and sends that too. Prints
+ *                                       "exit N" or "signal N", then the lines read
  */
 #include <errno.h>
 #include <math.h>

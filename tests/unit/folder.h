@@ -21,7 +21,8 @@ static inline int folder_remove(const char *path)
     return nftw(path, folder_remove_one, 64, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Makes one in TMPDIR or /tmp, without links in its path: out is what has to be removed. 0 or -1. */
+/* Makes one in TMPDIR or /tmp, without links in its path: out is what has to be removed. 0 or -1.
+ */
 static inline int folder_make(char *out, size_t capacity, const char *name)
 {
     char path[PATH_MAX], real[PATH_MAX];

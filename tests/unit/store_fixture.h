@@ -364,7 +364,7 @@ static inline void assert_live(akin_store *store, size_t live)
     akin_store_end(store);
 }
 
-/* ---- Damage ----------------------------------------------------------------------------------- */
+/* ---- Damage --------------------------------------------------------------------------------- */
 
 static inline void patch(const char *name, long at, const void *bytes, size_t size)
 {

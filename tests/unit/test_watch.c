@@ -271,6 +271,32 @@ static void roots_that_come_and_go(void **state)
     akin_watcher_free(f.watcher);
 }
 
+/* No watched folder tells of a file that was named itself. */
+static void named_files(void **state)
+{
+    (void)state;
+    fixture f = { 0 };
+    const akin_watch_terms terms = { .quiet = 0.05, .longest = 0.5, .every = 0.3 };
+    char file[PATH_MAX];
+    put("a.jpg");
+    snprintf(file, sizeof file, "%s", at("a.jpg"));
+    const char *paths[] = { file };
+    akin_error err = { 0 };
+    f.options.stop = patience;
+    f.options.context = &f.left;
+    f.left = 100;
+    assert_int_equal(akin_watcher_new_with(&f.watcher, paths, 1, &f.options, &terms, &err),
+                     AKIN_OK);
+    assert_true(sleeps_on(&f));
+    FILE *again = fopen(file, "a");
+    assert_non_null(again);
+    assert_true(fputs("more", again) >= 0);
+    assert_int_equal(fclose(again), 0);
+    assert_true(wakes(&f));
+    assert_true(sleeps_on(&f));
+    akin_watcher_free(f.watcher);
+}
+
 static void polls_when_there_are_too_many(void **state)
 {
     (void)state;
@@ -325,6 +351,7 @@ int main(void)
         TEST(new_folders_are_watched),
         TEST(waits_for_quiet),
         TEST(roots_that_come_and_go),
+        TEST(named_files),
         TEST(polls_when_there_are_too_many),
         TEST(stops),
     };
