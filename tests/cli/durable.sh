@@ -3,7 +3,7 @@
 # `verify` clean, and nothing lost that was there before. tests/cli/fault.c counts the writes and
 # does the harm.
 #
-#   DURABLE_ALL=1                every deed at every write, 4,000 runs
+#   DURABLE_ALL=1                every deed at every write, some 6,300 runs
 #   DURABLE_ONLY="create copy"   these scenarios alone
 #
 # What dies here is a process, not the machine, so that memory will do for a disk.
@@ -240,7 +240,7 @@ cp -R "$R/db" "$TMP/db.2"
 survives compact 3
 survives reindex 3
 survives copy 5
-exits "exported" 0 "$AKIN" export --db "$R/db" "$TMP/out.2"
+exits "exported" 0 "$AKIN" export --db "$TMP/db.2" "$TMP/out.2"
 survives export 3
 survives import 8
 echo "# $total runs"
