@@ -382,8 +382,13 @@ static int index_once(const cli_args *args, const cli_place *place,
     akin_collection *c = NULL;
     if (akin_collection_open(&c, place->db, place->name, how, &err) != AKIN_OK)
         return cli_report(args, &err);
-    if (akin_collection_glance(c, &info, &err) == AKIN_OK && info.advice != NULL && !args->quiet)
-        cli_warn(args, "%s", info.advice);
+    if (akin_collection_glance(c, &info, &err) == AKIN_OK) {
+        if (info.advice != NULL && !args->quiet)
+            cli_warn(args, "%s", info.advice);
+        if (args->stored != NULL && stored_of(args) != info.stored)
+            cli_warn(args, "this collection keeps its vectors as %s; to change that: akin reindex",
+                     info.stored == AKIN_STORED_F32 ? "f32" : "f16");
+    }
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
     akin_collection_close(c);

@@ -221,6 +221,10 @@ static int print_hits(const cli_args *args, const akin_hits *hits, const char *t
         print_paths(out.stream, hits, args->null ? '\0' : '\n');
     else if (args->html == NULL)
         print_table(out.stream, hits);
+    /* An empty list says so to a program; to a person silence says nothing. */
+    if (hits->count == 0 && !args->json && !args->jsonl && !args->quiet)
+        fprintf(stderr, hits->items == 0 ? "akin: the collection is empty\n"
+                                         : "akin: nothing fits, of %zu pictures\n", hits->items);
     tell_match(args, hits);
     return out_commit(&out, &err) == AKIN_OK ? CLI_DONE : cli_report(args, &err);
 }
