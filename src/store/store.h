@@ -262,7 +262,7 @@ akin_status akin_store_verify(akin_store *store, bool repair, akin_fault_teller 
  * nothing uncommitted) */
 akin_status akin_store_compact(akin_store *store, bool missing, uint64_t *reclaimed,
                                akin_error *err);
-/* Whether compact is due: more than half of the vectors, and more than 1000, are dead. */
+/* Whether compact is due: more than half of the vectors are dead. */
 bool akin_store_wants_compact(akin_store *store);
 
 /* The whole collection, as of one moment while a writer runs, as a new one in `folder`, which must

@@ -187,13 +187,11 @@ out:
 
 bool akin_store_wants_compact(akin_store *store)
 {
-    enum { least = 1000 };
     size_t rows, live;
     int64_t all, dead;
     /* The bitmaps first: items are counted only where enough rows are not live. */
     if (akin_store_usable(store, NULL) != AKIN_OK ||
-        count_rows(store, &rows, &live, NULL) != AKIN_OK || rows < least + live ||
-        rows / 2 < live)
+        count_rows(store, &rows, &live, NULL) != AKIN_OK || rows / 2 < live)
         return false;
-    return count_dead(store, &all, &dead, NULL) == AKIN_OK && dead > least && dead > all / 2;
+    return count_dead(store, &all, &dead, NULL) == AKIN_OK && dead > all / 2;
 }

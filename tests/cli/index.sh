@@ -173,6 +173,17 @@ exits "dry run" 0 "$AKIN" index --db "$TMP/dry" --dry-run "$TMP/other"
 out_has "dry run: says" "would read 1 new"
 [ -e "$TMP/dry" ] && fail "dry run writes nothing" || pass "dry run writes nothing"
 
+# ---- what was replaced is given back by itself
+mkdir "$TMP/one"
+for seed in 1 2 3; do
+    "$PROBE" png 3$seed 20 $seed "$TMP/one/a.png"
+    exits "replaced $seed" 0 "$AKIN" index --db "$TMP/one.db" "$TMP/one"
+    exits "replaced $seed: info" 0 "$AKIN" info --db "$TMP/one.db" --json
+    # one of two is not more than half; two of three are
+    json "replaced $seed: dead vectors" "$TMP/out" dead $((seed == 2))
+done
+exits "replaced: verify" 0 "$AKIN" verify --db "$TMP/one.db"
+
 # ---- .akin beside the pictures: both move together
 mkdir "$TMP/here"
 cp tests/photos/01*.jpg "$TMP/here/"
