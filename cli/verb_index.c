@@ -341,6 +341,15 @@ static int finish(const cli_args *args, const akin_index_report *report, akin_st
     return l->skipped > 0 ? CLI_SKIPPED : CLI_DONE;
 }
 
+/* A slip of the finger is no reason to make a collection. */
+static bool any_is_there(const path_list *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        if (access(paths->items[i], F_OK) == 0 || akin_path_is_link(paths->items[i]))
+            return true;
+    return false;
+}
+
 /* The model of the collection that is there, or of the one to make. *exists says which. */
 static int open_model(cli_engine *engine, const cli_place *place, const cli_args *args,
                       bool *exists)
@@ -424,6 +433,11 @@ int cli_index(const cli_args *args)
     exit_status = open_model(&engine, &place, args, &exists);
     if (exit_status != CLI_DONE)
         goto out;
+    if (!exists && paths.count > 0 && !any_is_there(&paths)) {
+        exit_status = cli_error(args, AKIN_E_NOT_FOUND, paths.items[0],
+                                "no such file or folder; no collection was made");
+        goto out;
+    }
     akin_collection_options how = AKIN_COLLECTION_OPTIONS_INIT;
     how.write = true;
     how.wait = args->wait;

@@ -169,6 +169,9 @@ exits "another model is refused" 2 "$AKIN" index --db "$db" --model tests/golden
 says "another model: the command to type" "akin reindex --model"
 exits "AKIN_MODEL does not change a collection" 0 \
     env AKIN_MODEL=tests/golden/clip/tiny-b "$AKIN" index --db "$db" "$p"
+exits "a slip of the finger" 1 "$AKIN" index --db "$TMP/slip" "$TMP/othre"
+says "a slip of the finger: named" "$TMP/othre: no such file or folder"
+[ -e "$TMP/slip" ] && fail "a slip of the finger makes nothing" || pass "a slip of the finger makes nothing"
 exits "dry run" 0 "$AKIN" index --db "$TMP/dry" --dry-run "$TMP/other"
 out_has "dry run: says" "would read 1 new"
 [ -e "$TMP/dry" ] && fail "dry run writes nothing" || pass "dry run writes nothing"
