@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -41,13 +41,6 @@ typedef struct bench_run {
     double *seconds;              /* [repeats] of a whole batch */
     size_t repeats;
 } bench_run;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- Inputs --------------------------------------------------------------------------------- */
 
@@ -315,17 +308,17 @@ static akin_status measure(bench_run *r, akin_error *err)
                    : r->args->repeat != 0 ? 0
                                           : SECONDS_DEFAULT;
     AKIN_TRY(run_batch(r, err)); /* caches, pages and threads are warm after it */
-    double start = now();
+    double start = akin_clock();
     while (r->repeats < most && cli_signal() == 0) {
-        if (r->repeats >= least && limit > 0 && now() - start >= limit)
+        if (r->repeats >= least && limit > 0 && akin_clock() - start >= limit)
             break;
         double *more = akin_grow(r->seconds, &capacity, r->repeats + 1, sizeof *r->seconds);
         if (more == NULL)
             return akin_fail_nomem(err, "times", 0);
         r->seconds = more;
-        double before = now();
+        double before = akin_clock();
         AKIN_TRY(run_batch(r, err));
-        r->seconds[r->repeats++] = now() - before;
+        r->seconds[r->repeats++] = akin_clock() - before;
     }
     qsort(r->seconds, r->repeats, sizeof *r->seconds, by_value);
 out:
@@ -443,11 +436,11 @@ static int open_collection(bench_run *r)
     int exit_status = cli_place_find(&place, r->args, false);
     if (exit_status != CLI_DONE)
         return exit_status;
-    double before = now();
+    double before = akin_clock();
     exit_status = cli_collection_open(&r->collection, &place, r->args, false, false);
     if (exit_status != CLI_DONE)
         return exit_status;
-    r->seconds_open = now() - before;
+    r->seconds_open = akin_clock() - before;
     if (akin_collection_describe(r->collection, &info, &err) != AKIN_OK)
         return cli_report(r->args, &err);
     r->rows = info.vectors;

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/handles.h"
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "image/modules.h"
 #include "rag/ingest.h"
@@ -267,13 +267,6 @@ out:
 
 /* ---- Following ------------------------------------------------------------------------------ */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* One pass with the lock taken for it. */
 static akin_status watch_pass(const char *db, const char *name,
                               const akin_collection_options *collection_options,
@@ -316,7 +309,7 @@ akin_status akin_watch(const char *db, const char *name,
     while (status == AKIN_OK) {
         akin_index_report report = AKIN_INDEX_REPORT_INIT;
         akin_error why = { 0 };
-        const double start = now();
+        const double start = akin_clock();
         akin_status pass =
             watch_pass(db, name, collection_options, &e, paths, count, &options, &report, &why);
         if (pass == AKIN_OK)
@@ -329,7 +322,9 @@ akin_status akin_watch(const char *db, const char *name,
                 *err = why;
             break;
         }
-        status = pass == AKIN_E_STOPPED ? pass : akin_watcher_wait(watcher, now() - start, err);
+        status = pass == AKIN_E_STOPPED
+                     ? pass
+                     : akin_watcher_wait(watcher, akin_clock() - start, err);
     }
 out:
     akin_watcher_free(watcher);

@@ -6,6 +6,7 @@
 
 #include "api/handles.h"
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "rag/retrieve.h"
@@ -52,7 +53,7 @@ static akin_status find_self(akin_collection *c, const akin_query *query, char *
     AKIN_TRY(status);
     *content = item.content;
     *same = item.has_vector && stat(*path, &st) == 0 && st.st_size == item.stamp.size &&
-            (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec == item.stamp.mtime_ns;
+            akin_nanoseconds(st.st_mtim) == item.stamp.mtime_ns;
 out:
     return status;
 }

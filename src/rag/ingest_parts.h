@@ -10,18 +10,9 @@
 #ifndef AKIN_RAG_INGEST_PARTS_H
 #define AKIN_RAG_INGEST_PARTS_H
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "image/metadata.h"
 #include "ingest.h"
-
-/* Seconds of a clock that only goes forward. */
-static inline double akin_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* Whether `path` is `folder` or below it. */
 bool akin_path_below(const char *path, const char *folder);

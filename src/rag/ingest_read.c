@@ -68,20 +68,16 @@ akin_status akin_outcome_check(const akin_outcome *outcome, akin_error *err)
 
 /* ---- Bytes ---------------------------------------------------------------------------------- */
 
-static int64_t nanoseconds(struct timespec t)
-{
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool same_stat(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           nanoseconds(a->st_mtim) == nanoseconds(b->st_mtim);
+           akin_nanoseconds(a->st_mtim) == akin_nanoseconds(b->st_mtim);
 }
 
 static akin_stamp stamp_from(const struct stat *st)
 {
-    return (akin_stamp){ st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim), 0 };
+    return (akin_stamp){ st->st_size, akin_nanoseconds(st->st_mtim),
+                         akin_nanoseconds(st->st_ctim), 0 };
 }
 
 static akin_status still_changing(const char *path, akin_error *err)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/video.h"
@@ -201,12 +202,9 @@ static size_t first_bytes(int dir, const char *name, unsigned char *bytes, size_
 
 static akin_stamp stamp_of(const struct stat *st)
 {
-    /* Unsigned: a file system may claim any second. */
-#define NANOSECONDS(t) ((int64_t)((uint64_t)(t).tv_sec * 1000000000u + (uint64_t)(t).tv_nsec))
     return (akin_stamp){ .size = st->st_size,
-                         .mtime_ns = NANOSECONDS(st->st_mtim),
-                         .ctime_ns = NANOSECONDS(st->st_ctim) };
-#undef NANOSECONDS
+                         .mtime_ns = akin_nanoseconds(st->st_mtim),
+                         .ctime_ns = akin_nanoseconds(st->st_ctim) };
 }
 
 static bool same(identity a, identity b) { return a.device == b.device && a.inode == b.inode; }

@@ -19,10 +19,10 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 enum { ask_every_ms = 200, most_rounds = 5 };
@@ -58,13 +58,6 @@ struct akin_watcher {
     size_t place_count;
     char mode[PATH_MAX + 256];
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static akin_status no_memory(akin_error *err)
 {
@@ -390,7 +383,8 @@ static akin_status read_events(akin_watcher *w, bool *changed, bool *folders, ak
 
 akin_status akin_watcher_wait(akin_watcher *w, double busy, akin_error *err)
 {
-    const double start = now(), pause = 10 * busy > w->terms.every ? 10 * busy : w->terms.every;
+    const double start = akin_clock();
+    const double pause = 10 * busy > w->terms.every ? 10 * busy : w->terms.every;
     double first = 0, last = 0, looked = start;
     bool any = false, folders = false;
     for (;;) {
@@ -400,10 +394,10 @@ akin_status akin_watcher_wait(akin_watcher *w, double busy, akin_error *err)
          * us at each file. */
         struct pollfd ready = { .fd = any ? -1 : w->fd, .events = POLLIN };
         double left = ask_every_ms / 1000.0;
-        if (any && last + w->terms.quiet - now() < left)
-            left = last + w->terms.quiet - now();
+        if (any && last + w->terms.quiet - akin_clock() < left)
+            left = last + w->terms.quiet - akin_clock();
         poll(&ready, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
-        const double t = now();
+        const double t = akin_clock();
         if (w->fd < 0) {
             if (t - start >= pause)
                 return AKIN_OK;

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,30 +104,20 @@ out:
     return status;
 }
 
-/* The folder that holds the folder that holds `path`, "" for "/"; as store.c does. */
-static void two_above(const char *path, char *out, size_t capacity)
-{
-    snprintf(out, capacity, "%s", path);
-    for (int i = 0; i < 2; i++) {
-        char *slash = strrchr(out, '/');
-        if (slash != NULL)
-            *slash = '\0';
-    }
-}
-
 /* Paths that are relative to the folder two above lead elsewhere from another place: then that
  * folder is named. */
 static akin_status keep_base(const copying *c, sqlite3 *db, const char *folder, akin_error *err)
 {
     akin_status status;
     sqlite3_stmt *s = NULL;
-    char holder[AKIN_STORE_PATH];
+    char *holder = akin_two_above(folder);
     bool row;
+    if (holder == NULL)
+        return akin_fail_nomem(err, "a path", 0);
     AKIN_TRY(akin_db_prepare(db, "SELECT 1 FROM facts WHERE name = 'base' AND length(value) = 0",
                              &s, err));
     AKIN_TRY(akin_db_step(s, &row, err));
     sqlite3_reset(s);
-    two_above(folder, holder, sizeof holder);
     const char *base = c->store->base;
     if (row && base != NULL && strcmp(holder, base) != 0) {
         if (base[0] == '\0')
@@ -136,6 +125,7 @@ static akin_status keep_base(const copying *c, sqlite3 *db, const char *folder, 
         AKIN_TRY(set_fact(db, "base", base, strlen(base), err));
     }
 out:
+    free(holder);
     sqlite3_finalize(s);
     return status;
 }
@@ -237,15 +227,6 @@ out:
 
 /* ---- All of it ------------------------------------------------------------------------------ */
 
-static akin_status new_uuid(uint8_t uuid[16], akin_error *err)
-{
-    if (getrandom(uuid, 16, 0) != 16) /* never interrupted for so few */
-        return akin_fail_errno(err, errno, NULL, "no random numbers");
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
-    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-    return AKIN_OK;
-}
-
 /* Everything as of one moment: segments open, the database copied. */
 static akin_status take_moment(copying *c, const char *database, sqlite3 **db, akin_error *err)
 {
@@ -281,7 +262,7 @@ akin_status akin_store_copy(akin_store *store, const char *folder, akin_error *e
     AKIN_TRY(akin_store_idle(store, false, err));
     AKIN_TRY(akin_new_folder_open(&f, folder, err));
     c.target.folder = f.temporary;
-    AKIN_TRY(new_uuid(c.target.uuid, err));
+    AKIN_TRY(akin_uuid_make(c.target.uuid, err));
     database = akin_path_join(f.temporary, AKIN_STORE_DATABASE);
     segments = akin_path_join(f.temporary, AKIN_STORE_SEGMENTS);
     if (database == NULL || segments == NULL)

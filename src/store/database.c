@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* A writer's transaction is at most a checkpoint and its syncs; in a rollback journal's mode it
  * waits for every reader to end. */
 enum { patience_ms = 30000 };
@@ -314,7 +316,7 @@ static void remember_file(akin_store *store)
     if (stat(store->database, &st) != 0)
         return;
     store->seen.size = st.st_size;
-    store->seen.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    store->seen.mtime_ns = akin_nanoseconds(st.st_mtim);
     store->seen.device = st.st_dev;
     store->seen.inode = st.st_ino;
 }

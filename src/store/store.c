@@ -186,8 +186,7 @@ akin_status akin_path_from_stored(const akin_store *store, const void *stored, s
     return AKIN_OK;
 }
 
-/* The folder that holds the folder that holds `folder`, allocated, without a slash at the end. */
-static char *two_above(const char *folder)
+char *akin_two_above(const char *folder)
 {
     char *out = strdup(folder);
     for (int i = 0; i < 2 && out != NULL; i++) {
@@ -329,7 +328,7 @@ static akin_status load_facts(akin_store *store, akin_error *err)
             if (size != 0)
                 AKIN_TRY(akin_path_plain(given, plain, &size, err));
             free(store->base);
-            store->base = given[0] == '\0' ? two_above(store->folder)
+            store->base = given[0] == '\0' ? akin_two_above(store->folder)
                                            : strdup(strcmp(plain, "/") == 0 ? "" : plain);
             if (store->base == NULL)
                 AKIN_TRY(akin_fail_nomem(err, "a collection's folder", 0));
@@ -609,7 +608,7 @@ static akin_status make_folders(const char *folder, bool *made, akin_error *err)
     return AKIN_OK;
 }
 
-static akin_status make_uuid(uint8_t uuid[16], akin_error *err)
+akin_status akin_uuid_make(uint8_t uuid[16], akin_error *err)
 {
     size_t have = 0;
     while (have < 16) {
@@ -634,7 +633,7 @@ static akin_status fill_database(sqlite3 *db, const akin_store_model *model, con
     char created[40] = "", sql[128];
     const time_t now = time(NULL);
     struct tm tm;
-    AKIN_TRY(make_uuid(uuid, err));
+    AKIN_TRY(akin_uuid_make(uuid, err));
     if (gmtime_r(&now, &tm) != NULL)
         snprintf(created, sizeof created, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
                  tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);

@@ -220,6 +220,11 @@ struct akin_store {
 
 /* AKIN_OK, or the failure that this store has had. First in every public function. */
 akin_status akin_store_usable(const akin_store *store, akin_error *err);
+/* The folder that holds the folder that holds `folder`, allocated, without a slash at the end (""
+ * for "/"). NULL when out of memory. */
+char *akin_two_above(const char *folder);
+/* A random UUID (RFC 9562, version 4). */
+akin_status akin_uuid_make(uint8_t uuid[16], akin_error *err);
 /* Begins a transaction for writing when none is open; refuses on a store that reads, is in a
  * snapshot or has failed. */
 akin_status akin_store_writing(akin_store *store, akin_error *err);
