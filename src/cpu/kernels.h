@@ -96,6 +96,11 @@ typedef struct akin_kernels {
     void (*dot_rows_f32)(const float *rows, size_t count, size_t n, const float *query, float *out);
     void (*dot_rows_f16)(const uint16_t *rows, size_t count, size_t n, const float *query,
                          float *out);
+
+    /* What training needs beside it: each table has a header. */
+    const struct akin_product_kernels *products;
+    const struct akin_gradient_kernels *gradients;
+    const struct akin_batchnorm_kernels *batchnorm;
 } akin_kernels;
 
 /* One instruction set: its table, and what this processor lacks to run it (NULL: it runs). */

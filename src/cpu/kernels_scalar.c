@@ -4,7 +4,10 @@
 #include <math.h>
 
 #include "base/half.h"
+#include "cpu/batchnorm_kernels.h"
+#include "cpu/gradient_kernels.h"
 #include "cpu/kernels.h"
+#include "cpu/product_kernels.h"
 
 enum { ROWS = 4, COLS = 8 }; /* the 32 sums are 8 of the 16 vector registers of baseline x86-64 */
 
@@ -193,4 +196,7 @@ const akin_kernels akin_kernels_scalar = {
     .dot_f32 = dot_f32_scalar,
     .dot_rows_f32 = dot_rows_f32_scalar,
     .dot_rows_f16 = dot_rows_f16_scalar,
+    .products = &akin_product_kernels_scalar,
+    .gradients = &akin_gradient_kernels_scalar,
+    .batchnorm = &akin_batchnorm_kernels_scalar,
 };

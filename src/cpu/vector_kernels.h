@@ -465,6 +465,10 @@ static void KERNEL(dot_rows_f16)(const uint16_t *rows, size_t count, size_t n, c
     dot_rows_vf(true, rows, count, n, query, out);
 }
 
+#include "cpu/batchnorm_vectors.h"
+#include "cpu/gradient_vectors.h"
+#include "cpu/product_vectors.h"
+
 const akin_kernels JOIN(akin_kernels, ISA) = {
     .name = TEXT(ISA),
     .tile_rows = TILE_ROWS,
@@ -481,4 +485,7 @@ const akin_kernels JOIN(akin_kernels, ISA) = {
     .dot_f32 = KERNEL(dot_f32),
     .dot_rows_f32 = KERNEL(dot_rows_f32),
     .dot_rows_f16 = KERNEL(dot_rows_f16),
+    .products = &KERNEL(akin_product_table),
+    .gradients = &KERNEL(akin_gradient_table),
+    .batchnorm = &KERNEL(akin_batchnorm_table),
 };

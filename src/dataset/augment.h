@@ -1,8 +1,7 @@
 /* augment.h - a picture as it might also have looked: crop, scale, rotation, shear, mirror,
- * background, colour, outline, blur, noise, JPEG. Closes the gap between clean artwork and the world
- * (data.md's rule 4); one pass over the pixels of the result wherever possible: on two cores a
- * picture has about half a millisecond.
- */
+ * background, colour, outline, blur, noise, JPEG. Closes the gap between clean artwork and the
+ * world (data.md's rule 4); one pass over the pixels of the result wherever possible: on two cores
+ * a picture has about half a millisecond. */
 #ifndef AKIN_DATASET_AUGMENT_H
 #define AKIN_DATASET_AUGMENT_H
 

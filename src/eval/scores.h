@@ -9,9 +9,8 @@
 #ifndef AKIN_EVAL_SCORES_H
 #define AKIN_EVAL_SCORES_H
 
-#include "base/thread.h"
-#include "cpu/kernels.h"
 #include "dataset/manifest.h"
+#include "index/exact.h"
 
 typedef struct akin_recall {
     size_t queries;

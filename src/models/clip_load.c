@@ -12,46 +12,10 @@
 #include "base/memory.h"
 #include "models/bind.h"
 #include "models/clip.h"
+#include "models/clip_names.h"
 #include "models/resample.h"
 
 /* ---- Names ---------------------------------------------------------------------------------- */
-
-/* What a form calls its tensors: those of a tower stand behind the tower's prefix, those of a layer
- * behind the number. One name of norm and linear layers stands for weight and bias. */
-typedef struct names {
-    const char *text, *vision; /* prefixes */
-    const char *tokens, *text_positions, *final, *text_projection;
-    const char *class_embedding, *patch, *positions, *pre, *post, *vision_projection;
-    const char *layers;
-    const char *norm1, *query, *key, *value; /* query NULL: all three in one, below */
-    const char *qkv_weight, *qkv_bias;
-    const char *out, *scale1, *norm2, *fc1, *fc2, *scale2;
-} names;
-
-static const names hf_names = {
-    .text = "text_model.", .vision = "vision_model.",
-    .tokens = "embeddings.token_embedding.weight",
-    .text_positions = "embeddings.position_embedding.weight", .final = "final_layer_norm",
-    .text_projection = "text_projection", .class_embedding = "embeddings.class_embedding",
-    .patch = "embeddings.patch_embedding.weight",
-    .positions = "embeddings.position_embedding.weight", .pre = "pre_layrnorm",
-    .post = "post_layernorm", .vision_projection = "visual_projection",
-    .layers = "encoder.layers.", .norm1 = "layer_norm1", .query = "self_attn.q_proj",
-    .key = "self_attn.k_proj", .value = "self_attn.v_proj", .out = "self_attn.out_proj",
-    .norm2 = "layer_norm2", .fc1 = "mlp.fc1", .fc2 = "mlp.fc2",
-};
-
-/* The prefix of the text tower is "text." in models of custom_text. */
-static const names open_clip_names = {
-    .text = "", .vision = "visual.", .tokens = "token_embedding.weight",
-    .text_positions = "positional_embedding", .final = "ln_final",
-    .text_projection = "text_projection", .class_embedding = "class_embedding",
-    .patch = "conv1.weight", .positions = "positional_embedding", .pre = "ln_pre",
-    .post = "ln_post", .vision_projection = "proj", .layers = "transformer.resblocks.",
-    .norm1 = "ln_1", .qkv_weight = "attn.in_proj_weight", .qkv_bias = "attn.in_proj_bias",
-    .out = "attn.out_proj", .scale1 = "ls_1.gamma", .norm2 = "ln_2", .fc1 = "mlp.c_fc",
-    .fc2 = "mlp.c_proj", .scale2 = "ls_2.gamma",
-};
 
 /* Tensors that a file may hold and no model needs: counters, masks and positions 0, 1, 2, ... that
  * older releases saved. */
@@ -99,7 +63,7 @@ typedef struct binder {
     const akin_kernels *kernels;
     bool round_bf16;
     bool load; /* the tower at hand gets its targets */
-    names names;
+    akin_clip_names names;
     char prefix[96]; /* of the names at hand */
     stretch text, vision;
     akin_error *err;
@@ -215,7 +179,7 @@ static akin_status bind_encoder(binder *b, akin_encoder *encoder, const akin_tow
                                 bool causal, const char *tower)
 {
     const size_t d = config->width, hidden = config->hidden;
-    const names *n = &b->names;
+    const akin_clip_names *n = &b->names;
     *encoder = (akin_encoder){ .d = d, .heads = config->heads, .hidden = hidden,
                                .activation = config->activation, .causal = causal };
     encoder->layers = calloc(akin_max(config->layers, 1), sizeof *encoder->layers);
@@ -311,7 +275,7 @@ static akin_status bind_positions(binder *b, float **target, size_t rows, size_t
 static akin_status bind_text(binder *b, akin_text_tower *tower)
 {
     const akin_clip_config *c = b->config;
-    const names *n = &b->names;
+    const akin_clip_names *n = &b->names;
     const size_t d = c->text.width;
     akin_status status;
     snprintf(b->prefix, sizeof b->prefix, "%s", n->text);
@@ -332,7 +296,7 @@ out:
 static akin_status bind_vision(binder *b, akin_vision_tower *tower)
 {
     const akin_clip_config *c = b->config;
-    const names *n = &b->names;
+    const akin_clip_names *n = &b->names;
     const size_t d = c->vision.width, taps = 3 * c->patch * c->patch;
     akin_status status;
     if (c->resnet)
@@ -440,7 +404,7 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
     clip->has_vision = vision;
     const bool open_clip = config->form == AKIN_FORM_OPEN_CLIP;
     binder b = { .config = config, .kernels = kernels, .round_bf16 = round_bf16, .err = err,
-                 .names = open_clip ? open_clip_names : hf_names };
+                 .names = open_clip ? akin_clip_names_open_clip : akin_clip_names_hf };
     akin_checkpoint *checkpoint = NULL;
     akin_status status = AKIN_OK;
     /* First everything is checked with nothing allocated, so that a config that promises more than
