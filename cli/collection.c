@@ -64,6 +64,11 @@ int cli_collection_engine(cli_engine *engine, akin_collection *collection, const
     return open_remembered(engine, args, info.model_path, info.model_form, parts);
 }
 
+bool cli_beyond_mini(const akin_collection_info *info)
+{
+    return info->photographs && strcmp(info->model_name, "mini") == 0;
+}
+
 const char *cli_bytes(char *buffer, size_t capacity, uint64_t bytes)
 {
     static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };

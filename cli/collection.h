@@ -24,6 +24,14 @@ int cli_collection_open(akin_collection **out, const cli_place *place, const cli
 int cli_collection_engine(cli_engine *engine, akin_collection *collection, const cli_args *args,
                           unsigned parts);
 
+/* mini knows drawings, and this collection of mini's has photographs. */
+bool cli_beyond_mini(const akin_collection_info *info);
+
+/* What to do about it: fetches a model for photographs, and gives it to the collection. */
+#define CLI_PHOTO_REPOSITORY "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K"
+#define CLI_PHOTO_ADVICE \
+    "hf download " CLI_PHOTO_REPOSITORY " && akin reindex --model " CLI_PHOTO_REPOSITORY
+
 /* "1.2 GB". */
 const char *cli_bytes(char *buffer, size_t capacity, uint64_t bytes);
 

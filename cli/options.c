@@ -40,12 +40,13 @@ const cli_option cli_options[] = {
       "a published set of such sentences, whose mean is the label: CLIP's 80 for ImageNet, the 7 "
       "picked from them, or 'a photo of a {}'" },
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
-    { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS, AT(output), 0,
-      "write to this file, whole or not at all" },
+    { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS | VERB_TRAIN,
+      AT(output), 0, "write to this file, whole or not at all; of train, a folder" },
     { "what", 0, KIND_CHOICE, "image|text|preprocess|search", VERB_BENCH, AT(what), 0,
       "what to measure" },
-    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH, AT(batch),
-      CLI_BATCH_MAX, "inputs computed together (default 16; bench: 1)" },
+    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN,
+      AT(batch), CLI_BATCH_MAX,
+      "inputs computed together (default 16; bench: 1; train: 128, the pairs of a step)" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
       "measure a text of exactly N tokens" },
     { "repeat", 0, KIND_COUNT, "N", VERB_BENCH, AT(repeat), 1000000,
@@ -129,23 +130,79 @@ const cli_option cli_options[] = {
     { "missing", 0, KIND_FLAG, NULL, VERB_COMPACT, AT(missing), 0,
       "first drop pictures that are marked missing, or left out by a rule" },
 
+    { "config", 0, KIND_VALUE, "DIR", VERB_TRAIN, AT(config), 0,
+      "train from scratch: a folder with open_clip_config.json and tokenizer.json" },
+    { "from", 0, KIND_VALUE, "M", VERB_TRAIN, AT(from), 0, "train this model further" },
+    { "preset", 0, KIND_CHOICE, "finetune", VERB_TRAIN, AT(preset), 0,
+      "finetune: rate 1e-6, decay 1e-3, the temperature fixed, 10 epochs, stop when recall on "
+      "--held-out has not risen for 5 measurements; other options change each of these" },
+    { "projections", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(projections), 0,
+      "train the projections alone: fast, and the rest stays as good as it was" },
+    { "held-out", 0, KIND_VALUE, "MANIFEST", VERB_TRAIN, AT(held_out), 0,
+      "measure recall on these pictures and texts, and keep the best model" },
+    { "steps", 0, KIND_COUNT, "N", VERB_TRAIN, AT(steps), 1000000000, "train for N steps" },
+    { "epochs", 0, KIND_NUMBER, "N", VERB_TRAIN, AT(epochs), 0,
+      "or for N passes over the pictures" },
+    { "chunk", 0, KIND_COUNT, "N", VERB_TRAIN, AT(chunk), CLI_TRAIN_BATCH_MAX,
+      "pairs that pass through the towers together: less memory for the same loss (GradCache)" },
+    { "rate", 0, KIND_NUMBER, "R", VERB_TRAIN, AT(rate), 0,
+      "peak learning rate (default 1e-3 from scratch, 1e-5 from a model)" },
+    { "warmup", 0, KIND_OFFSET, "N", VERB_TRAIN, AT(warmup), 1000000000,
+      "steps until it is reached (default: a twentieth, at most 2000); then half a cosine" },
+    { "decay", 0, KIND_NUMBER, "D", VERB_TRAIN, AT(decay), 0, "weight decay (default 0.1)" },
+    { "clip", 0, KIND_NUMBER, "N", VERB_TRAIN, AT(clip), 0,
+      "largest norm of the gradient (default 1; 0: any)" },
+    { "loss", 0, KIND_CHOICE, "infonce|sigmoid", VERB_TRAIN, AT(loss), 0,
+      "infonce (default), CLIP's; sigmoid, SigLIP's" },
+    { "temperature", 0, KIND_NUMBER, "T", VERB_TRAIN, AT(temperature), 0,
+      "the first one (default: the model's; from scratch 0.07)" },
+    { "fixed-temperature", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(fixed_temperature), 0,
+      "do not learn it" },
+    { "warm-start", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(warm_start), 0,
+      "begin with concepts: a learned prototype for each, whose loss fades into the pairs'; starts "
+      "to learn many times sooner" },
+    { "concept-floor", 0, KIND_NUMBER, "W", VERB_TRAIN, AT(concept_floor), 0,
+      "the weight that loss keeps (default 0.2)" },
+    { "patches", 0, KIND_NUMBER, "P", VERB_TRAIN, AT(patches), 0,
+      "share of its patches that a vision transformer sees of a picture (default 1)" },
+    { "stages", 0, KIND_VALUE, "S,S,...", VERB_TRAIN, AT(stages), 0,
+      "from which shares of the training on rows of stage 1, 2, ... are used: 0.3,0.6" },
+    { "any-batch", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(any_batch), 0,
+      "let a batch hold several pictures of a concept" },
+    { "augment", 0, KIND_NUMBER, "A", VERB_TRAIN, AT(augment), 0,
+      "how much pictures are changed, 0 to 1 (default 1 from scratch, 0.3 from a model)" },
+    { "seed", 0, KIND_OFFSET, "N", VERB_TRAIN, AT(seed), SIZE_MAX, "another course of chance" },
+    { "every", 0, KIND_COUNT, "N", VERB_TRAIN, AT(every), 1000000000,
+      "steps between measurements on --held-out (default: 20 measurements)" },
+    { "patience", 0, KIND_COUNT, "N", VERB_TRAIN, AT(patience), 1000000,
+      "stop after N measurements without a better one" },
+    { "save-every", 0, KIND_SECONDS, "S", VERB_TRAIN, AT(save_every), 0,
+      "seconds between checkpoints (default 600)" },
+    { "resume", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(resume), 0,
+      "go on where this training was stopped or killed" },
+    { "f16", 0, KIND_FLAG, NULL, VERB_TRAIN, AT(f16), 0, "write weights in half precision" },
+    { "loaders", 0, KIND_COUNT, "N", VERB_TRAIN, AT(loaders), 1024,
+      "threads that read pictures (default: --threads)" },
+    { "cache", 0, KIND_SIZE, "SIZE", VERB_TRAIN, AT(cache), 0,
+      "memory for decoded pictures (default 4G)" },
+
     { "model", 0, KIND_VALUE, "M", VERB_MODEL_USING, AT(model), 0,
       "a folder with a checkpoint, the name of one in the hub's cache (ViT-B/32, "
-      "organisation/name), or a weights file alone (default: AKIN_MODEL; a collection keeps the "
-      "model it was made with)" },
-    { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING, AT(precision), 0,
+      "organisation/name), or a weights file alone (default: AKIN_MODEL, else mini, which comes with "
+      "akin and knows drawings; a collection keeps the model it was made with)" },
+    { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING | VERB_TRAIN, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
       "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
-    { "threads", 0, KIND_COUNT, "N", VERB_MODEL_USING, AT(threads), 1024,
+    { "threads", 0, KIND_COUNT, "N", VERB_MODEL_USING | VERB_TRAIN, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
-    { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_MODEL_USING, AT(form), 0,
+    { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_MODEL_USING | VERB_TRAIN, AT(form), 0,
       "the form of the checkpoint (default: found out)" },
     { "activation", 0, KIND_CHOICE, "quick_gelu|gelu", VERB_MODEL_USING, AT(activation), 0,
       "the activation of a weights file alone, which does not say: quick_gelu for OpenAI's own, "
       "gelu for most of open_clip's" },
-    { "max-file", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING, AT(max_file), 0,
+    { "max-file", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING | VERB_TRAIN, AT(max_file), 0,
       "refuse larger pictures, in bytes of file (default 256M)" },
-    { "max-memory", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING, AT(max_memory), 0,
+    { "max-memory", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING | VERB_TRAIN, AT(max_memory), 0,
       "refuse pictures that need more memory to read (default 2G)" },
     { "lenient", 0, KIND_FLAG, NULL,
       VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH,
@@ -265,6 +322,24 @@ const cli_verb cli_verbs[] = {
       "akin bench --what text --tokens 77 --threads 1\n"
       "akin bench --what search --rows 1000000 --stored f32\n",
       cli_bench },
+    { "train", VERB_TRAIN, "MANIFEST -o DIR (--config DIR | --from M) (--steps N | --epochs N)",
+      "train a CLIP on pictures and their texts",
+      "Pulls each picture and its text together and pushes all others of a batch away. MANIFEST is "
+      "a TSV file with columns path and text (and language, concept, weight, stage, kind, flip), "
+      "JSON lines with the same keys, open_clip's CSV (filepath, title), or a folder of pictures "
+      "with captions beside them (photo.jpg, photo.txt).\n"
+      "\n"
+      "Pictures of one concept are never taken for each other's mistakes. DIR gets the model in "
+      "the form of what it began with, metrics.jsonl, and training/, from which --resume goes on, "
+      "after Ctrl-C or a crash, to the same losses. A picture that cannot be read is named, and "
+      "the training goes on: exit 3.\n"
+      "\n"
+      "akin train plot DIR/metrics.jsonl -o FILE.svg draws how it went.",
+      "akin train photos.tsv -o mine --from ViT-B-32/laion2b_s34b_b79k --preset finetune "
+      "--held-out test.tsv\n"
+      "akin train pairs.tsv -o mine --config DIR --warm-start --epochs 30\n"
+      "akin train plot mine/metrics.jsonl -o curves.svg\n",
+      cli_train },
     { "model", VERB_MODEL, "info [M]", "show what a checkpoint is",
       "Finds M, checks every tensor's name and shape, and prints what it found. M is one of:\n"
       "\n"
@@ -295,7 +370,7 @@ const cli_topic cli_exit_statuses[] = {
 const size_t cli_exit_status_count = sizeof cli_exit_statuses / sizeof *cli_exit_statuses;
 
 const cli_topic cli_environment[] = {
-    { "AKIN_MODEL", "the model when --model is not given" },
+    { "AKIN_MODEL", "the model when --model is not given (default: mini)" },
     { "AKIN_DB", "where collections are when --db is not given" },
     { "AKIN_HOME",
       "what akin remembers to be faster (default: akin in XDG_CACHE_HOME or ~/.cache)" },
@@ -583,7 +658,10 @@ static bool allocate_list(cli_list *list, int argc)
 akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *err)
 {
     akin_status status = AKIN_OK;
-    *args = (cli_args){ .weight = NAN, .min_score = NAN, .min_z = NAN, .relative = NAN };
+    *args = (cli_args){ .weight = NAN, .min_score = NAN, .min_z = NAN, .relative = NAN,
+                        .epochs = NAN, .rate = NAN, .decay = NAN, .clip = NAN, .temperature = NAN,
+                        .concept_floor = NAN, .patches = NAN, .augment = NAN,
+                        .warmup = SIZE_MAX };
     bool room = allocate_list(&args->files, argc);
     for (size_t i = 0; i < cli_option_count; i++) {
         cli_list *list = (cli_list *)(void *)((char *)args + cli_options[i].offset);

@@ -17,7 +17,7 @@ typedef struct cli_list {
     size_t count;
 } cli_list;
 
-enum { CLI_BATCH_MAX = 4096 };
+enum { CLI_BATCH_MAX = 4096, CLI_TRAIN_BATCH_MAX = 1 << 20 };
 
 typedef struct cli_verb cli_verb;
 
@@ -55,6 +55,11 @@ typedef struct cli_args {
     bool with_self, exclude_self, paths, null, jsonl;
     bool skipped, repair, missing;
 
+    const char *config, *from, *preset, *loss, *held_out, *stages;
+    bool projections, warm_start, fixed_temperature, any_batch, resume, f16;
+    size_t steps, chunk, warmup, seed, every, patience, loaders, cache;
+    double epochs, rate, decay, clip, temperature, concept_floor, patches, augment, save_every;
+
     const char *completion; /* the hidden options of `help` */
     bool man;
 } cli_args;
@@ -89,11 +94,12 @@ enum {
     VERB_COPY = 8192,
     VERB_EXPORT = 16384,
     VERB_IMPORT = 32768,
+    VERB_TRAIN = 131072,
     VERB_COLLECTION = VERB_INDEX | VERB_SEARCH | VERB_INFO | VERB_VERIFY | VERB_COMPACT |
         VERB_REINDEX | VERB_COPY | VERB_EXPORT | VERB_IMPORT,
     VERB_MODEL_USING = VERB_EMBED | VERB_CLASSIFY | VERB_TOKENIZE | VERB_PREPROCESS | VERB_BENCH |
         VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX,
-    VERB_WORKING = VERB_MODEL_USING | VERB_COLLECTION
+    VERB_WORKING = VERB_MODEL_USING | VERB_COLLECTION | VERB_TRAIN
 };
 
 typedef struct cli_option {

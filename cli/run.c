@@ -209,11 +209,7 @@ int cli_engine_open_as(cli_engine *engine, const cli_args *args, const char *mod
     akin_error err = { 0 };
     *engine = (cli_engine){ .info = AKIN_MODEL_INFO_INIT };
     if (model == NULL)
-        return cli_usage_error(args,
-                               "no model: give --model M or set AKIN_MODEL; M is a folder with a "
-                               "checkpoint (config.json, model.safetensors, the tokenizer and "
-                               "preprocessor_config.json), a weights file, or a name such as "
-                               "ViT-B/32 ('akin help model' lists them)");
+        model = "mini";
     engine->threads = args->threads != 0 ? (int)args->threads : akin_cpu_count();
 
     akin_model_options model_options = AKIN_MODEL_OPTIONS_INIT;
@@ -255,4 +251,15 @@ akin_status cli_check_text(const char *text, akin_error *err)
     if (akin_utf8_valid(text, strlen(text), &offset))
         return AKIN_OK;
     return akin_fail(err, AKIN_E_UTF8, NULL, "not UTF-8 at byte %zu", offset);
+}
+
+void cli_write_duration(char *out, size_t capacity, double seconds)
+{
+    const long s = (long)(seconds + 0.5);
+    if (s >= 3600)
+        snprintf(out, capacity, "%ld h %ld min", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, capacity, "%ld min %ld s", s / 60, s % 60);
+    else
+        snprintf(out, capacity, "%ld s", s);
 }

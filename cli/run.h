@@ -42,6 +42,9 @@ void cli_progress(const cli_args *args, size_t done, size_t total);
 void cli_progress_text(const cli_args *args, const char *text); /* a line of one's own */
 void cli_progress_end(void);
 
+/* "3 h 20 min", "4 min 10 s", "12 s". */
+void cli_write_duration(char *out, size_t capacity, double seconds);
+
 /* Ends a verb that went through `total` inputs, of which `failed` were named and skipped: says so
  * and returns the exit status. */
 int cli_finish(const cli_args *args, size_t total, size_t done, size_t failed);

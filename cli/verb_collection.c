@@ -107,6 +107,8 @@ static void print_info(const akin_collection_info *i)
         print_text("paths below", i->base);
     if (i->advice != NULL)
         print_text("advice", i->advice);
+    if (cli_beyond_mini(i))
+        print_text("photographs", "mini knows drawings; for photographs: " CLI_PHOTO_ADVICE);
 }
 
 static void json_text(const char *key, const char *text)
@@ -140,6 +142,7 @@ static void print_info_json(const akin_collection_info *i)
     json_text("created", i->created);
     json_text("base", i->base);
     json_text("advice", i->advice);
+    printf("\"photographs\":%s,", i->photographs ? "true" : "false");
     printf("\"built\":%zu,\"format\":%d}\n", i->built, i->format);
 }
 

@@ -151,18 +151,6 @@ static bool on_stop(void *context)
     return cli_signal() != 0;
 }
 
-/* "3 h 20 min", "4 min 10 s", "12 s". */
-static void write_duration(char *out, size_t capacity, double seconds)
-{
-    const long s = (long)(seconds + 0.5);
-    if (s >= 3600)
-        snprintf(out, capacity, "%ld h %ld min", s / 3600, s / 60 % 60);
-    else if (s >= 60)
-        snprintf(out, capacity, "%ld min %ld s", s / 60, s % 60);
-    else
-        snprintf(out, capacity, "%ld s", s);
-}
-
 static void on_progress(void *context, const akin_index_progress *p)
 {
     enum { BAR = 24 };
@@ -173,7 +161,7 @@ static void on_progress(void *context, const akin_index_progress *p)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR] = '\0';
     if (rate > 0 && p->total >= p->done)
-        write_duration(left, sizeof left, (double)(p->total - p->done) / rate);
+        cli_write_duration(left, sizeof left, (double)(p->total - p->done) / rate);
     snprintf(line, sizeof line, "[%s] %zu of %zu, %.1f photos/s, %s left", bar, p->done, p->total,
              rate, left);
     cli_progress_text(((listener *)context)->args, line);
@@ -381,6 +369,25 @@ static int index_dry(const cli_args *args, const cli_place *place, const path_li
     return finish(args, &report, status, &err, l);
 }
 
+/* Whoever named no model is told once a run that the one they got is not for what they have. */
+static void tell_photographs(const cli_args *args, akin_collection *c)
+{
+    akin_collection_info info = AKIN_COLLECTION_INFO_INIT;
+    akin_error err = { 0 };
+    if (args->model_given || c == NULL || akin_collection_glance(c, &info, &err) != AKIN_OK ||
+        !cli_beyond_mini(&info))
+        return;
+    if (args->json) {
+        cli_warn(args, "there are photographs among these, and mini, the model that comes with "
+                       "akin, knows drawings, icons and emoji; for photographs: " CLI_PHOTO_ADVICE);
+        return;
+    }
+    fputs("akin: there are photographs among these, and mini, the model that comes with akin, knows "
+          "drawings, icons and emoji\n"
+          "akin: for photographs: " CLI_PHOTO_ADVICE "\n",
+          stderr);
+}
+
 static int index_once(const cli_args *args, const cli_place *place,
                       const akin_collection_options *how, const cli_engine *engine,
                       const path_list *paths, const akin_index_options *options, listener *l)
@@ -400,8 +407,10 @@ static int index_once(const cli_args *args, const cli_place *place,
     }
     akin_status status =
         akin_index(c, engine->model, paths->items, paths->count, options, &report, &err);
+    const int exit_status = finish(args, &report, status, &err, l);
+    tell_photographs(args, c);
     akin_collection_close(c);
-    return finish(args, &report, status, &err, l);
+    return exit_status;
 }
 
 int cli_index(const cli_args *args)

@@ -201,6 +201,15 @@ static void tell_match(const cli_args *args, const akin_hits *hits)
             hits->best_z, hits->items, hits->threshold);
 }
 
+static void tell_photographs(const cli_args *args, akin_collection *c)
+{
+    akin_collection_info info = AKIN_COLLECTION_INFO_INIT;
+    akin_error err = { 0 };
+    if (!args->quiet && !args->json && !args->jsonl &&
+        akin_collection_glance(c, &info, &err) == AKIN_OK && cli_beyond_mini(&info))
+        fputs("akin: mini knows drawings; for photographs: " CLI_PHOTO_ADVICE "\n", stderr);
+}
+
 static int print_hits(const cli_args *args, const akin_hits *hits, const char *title)
 {
     akin_error err = { 0 };
@@ -290,6 +299,8 @@ int cli_search(const cli_args *args)
         exit_status = cli_report(args, &err);
     else
         exit_status = print_hits(args, hits, q.title.data);
+    if (hits != NULL)
+        tell_photographs(args, c);
 out:
     akin_hits_free(hits);
     akin_collection_close(c);

@@ -20,6 +20,7 @@ int cli_compact(const cli_args *args);
 int cli_copy(const cli_args *args);
 int cli_export(const cli_args *args);
 int cli_import(const cli_args *args);
+int cli_train(const cli_args *args);
 int cli_help(const cli_args *args);
 
 #endif

@@ -82,6 +82,7 @@ typedef struct akin_model_options {
  *                     and its weights. Of a folder with both the former is read, unless
  *                     options->form says otherwise. A folder of sentence-transformers leads to its
  *                     0_CLIPModel, one of the hub's cache to the snapshot in it.
+ *     "mini"          the model that comes with akin, in its own places
  *     a file          weights alone, with OpenAI's or open_clip's names for the tensors: its shapes
  *                     say the rest, but for options->activation, without which it is
  *                     AKIN_E_ARGUMENT
@@ -227,6 +228,100 @@ AKIN_API akin_status akin_classify(const akin_model *model, const float *picture
                                    const float *labels, size_t label_count, float *out,
                                    size_t capacity, akin_error *err);
 
+/* ---- Training ------------------------------------------------------------------------------- */
+
+typedef enum akin_loss {
+    AKIN_LOSS_INFONCE = 0, /* CLIP's: of a batch, each picture's own text among all, and back */
+    AKIN_LOSS_SIGMOID = 1  /* SigLIP's: each pair by itself, right or wrong; open_clip form */
+} akin_loss;
+
+struct akin_train_progress;
+
+/* What akin_train does: docs/training.md says what each is for. 0, NULL and NaN: the default. */
+typedef struct akin_train_options {
+    size_t size;
+    const char *manifest;  /* pictures and their texts: a file, or a folder with captions */
+    const char *held_out;  /* another, to measure recall on; NULL: none */
+    const char *output;    /* folder for the model, metrics.jsonl and training/ */
+    const char *config;    /* from scratch: a folder with open_clip_config.json and tokenizer.json */
+    const char *from;      /* or a model to begin with */
+    const char *form;      /* of `from`: as in akin_model_options */
+    bool projections;      /* train the projections alone */
+    uint64_t steps;        /* or: */
+    double epochs;         /* passes over the pictures; one of the two */
+    size_t batch;          /* 128 */
+    size_t chunk;          /* pairs that pass through the towers together: less memory, the same
+                              loss; 0: the batch */
+    double rate;           /* 1e-3 from scratch, 1e-5 from a model */
+    uint64_t warmup;       /* steps; UINT64_MAX: a twentieth of all, at most 2000 */
+    double decay, beta1, beta2, clip; /* 0.1, 0.9, 0.98, 1 */
+    akin_loss loss;
+    bool fixed_temperature;
+    double temperature;    /* the first one: 0.07 is 1/0.07 times a cosine */
+    bool concepts;         /* warm start by concept: a learned prototype for each, shared by both
+                              towers, whose loss fades into the pairs' */
+    double concept_floor;  /* the weight it keeps: 0.2 */
+    double patches;        /* share of the patches that a picture keeps: 1 */
+    const double *stages;  /* stages[i]: from which share of the steps on rows of stage i are used */
+    size_t stage_count;    /* 0: all from the start */
+    bool any_batch;        /* batches may hold several pictures of a concept */
+    double augment;        /* 0 (none) to 1; NaN: 1 from scratch, 0.3 from a model */
+    uint64_t seed;
+    uint64_t every;        /* steps between measurements; 0: 20 times a training */
+    unsigned patience;     /* stop after so many without a better one; 0: never */
+    double save_seconds;   /* between checkpoints: 600 */
+    bool resume;           /* go on with what was interrupted in `output` */
+    bool f16;              /* write weights in half precision */
+    akin_precision precision; /* of products; sums and weights are always f32. AUTO: bf16 where the
+                                 processor multiplies it, else f32 */
+    int threads;           /* 0: as many as processors */
+    int loaders;           /* threads that read and change pictures; 0: as many as threads */
+    size_t cache_bytes;    /* for decoded pictures: 4 GiB */
+    size_t max_file_bytes, max_memory_bytes; /* as in akin_session_options */
+    void *context;
+    void (*progress)(void *context, const struct akin_train_progress *progress);
+    void (*skipped)(void *context, const akin_error *why); /* a picture; from another thread */
+    void (*warn)(void *context, const char *message);
+    bool (*stop)(void *context); /* between steps; true: write a checkpoint, return
+                                    AKIN_E_STOPPED */
+} akin_train_options;
+#define AKIN_TRAIN_OPTIONS_INIT \
+    { sizeof(akin_train_options), NULL, NULL, NULL, NULL, NULL, NULL, false, 0, 0, 0, 0, 0, \
+      UINT64_MAX, (double)NAN, (double)NAN, (double)NAN, (double)NAN, AKIN_LOSS_INFONCE, false, 0, \
+      false, (double)NAN, 0, NULL, 0, false, (double)NAN, 0, 0, 0, 0, false, false, \
+      AKIN_PRECISION_AUTO, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/* After each step. */
+typedef struct akin_train_progress {
+    uint64_t step, steps;   /* done, of */
+    double loss, pair_loss, concept_loss;
+    double correct;         /* share of the batch's pictures whose own text scores highest */
+    double temperature, rate, gradient_norm;
+    double pairs_per_second, seconds, seconds_left;
+    double waited;          /* share of the time spent waiting for pictures */
+    bool measured;
+    double text_to_picture[3], picture_to_text[3]; /* recall at 1, 5, 10 on `held_out` */
+} akin_train_progress;
+
+typedef struct akin_train_report {
+    size_t size;
+    uint64_t steps;         /* done in all, those before a resumption included */
+    double seconds;
+    double best;            /* mean of both recalls at 1; NaN: not measured */
+    uint64_t best_step;
+    bool early;             /* stopped by `patience` */
+    int64_t parameters, trained;
+    const char *precision;  /* "f32" or "bf16"; static */
+} akin_train_report;
+#define AKIN_TRAIN_REPORT_INIT \
+    { sizeof(akin_train_report), 0, 0, 0, 0, false, 0, 0, NULL }
+
+/* Trains a CLIP. The model in `output` is the best on held_out, or without one that of the last
+ * checkpoint, in the form of what it began with: every akin_model_open reads it, and so does the
+ * form's reference. *report may be NULL. */
+AKIN_API akin_status akin_train(const akin_train_options *options, akin_train_report *report,
+                                akin_error *err);
+
 /* ---- Collections ---------------------------------------------------------------------------- */
 
 /* A folder of pictures, indexed: items (paths), their vectors and what is known of them, durable on
@@ -281,14 +376,15 @@ typedef struct akin_collection_info {
     const char *building;     /* model that akin_reindex is making vectors of, or NULL */
     size_t built;
     const char *advice;       /* about where it lies (a network file system), or NULL */
+    bool photographs;         /* a picture says which camera took it */
 } akin_collection_info;
 #define AKIN_COLLECTION_INFO_INIT \
     { sizeof(akin_collection_info), NULL, NULL, NULL, NULL, NULL, 0, (akin_stored)0, 0, NULL, \
-      NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
+      NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, false }
 AKIN_API akin_status akin_collection_describe(akin_collection *collection,
                                               akin_collection_info *info, akin_error *err);
-/* The same at once, whatever the size, without what must be counted or asked: the path, the model
- * and the advice; the rest is 0. */
+/* The same at once, whatever the size, without what must be counted: the path, the model, the
+ * advice and whether there are photographs; the rest is 0. */
 AKIN_API akin_status akin_collection_glance(akin_collection *collection,
                                             akin_collection_info *info, akin_error *err);
 

@@ -236,10 +236,10 @@ akin_status akin_collection_takes(const akin_collection *collection, const akin_
 
 /* ---- Describing ----------------------------------------------------------------------------- */
 
-static akin_collection_info glance(const akin_collection *collection)
+static akin_status glance(akin_collection *collection, akin_collection_info *out, akin_error *err)
 {
     const akin_store_model *model = akin_store_get_model(collection->store);
-    return (akin_collection_info){
+    *out = (akin_collection_info){
         .size = sizeof(akin_collection_info),
         .path = akin_store_folder(collection->store),
         .model_name = model->name, .model_path = model->path, .model_form = model->form,
@@ -248,6 +248,7 @@ static akin_collection_info glance(const akin_collection *collection)
         .stored = model->type == AKIN_VECTOR_F32 ? AKIN_STORED_F32 : AKIN_STORED_F16,
         .advice = akin_store_advice(collection->store),
     };
+    return akin_store_has_photographs(collection->store, &out->photographs, err);
 }
 
 static akin_status give_info(const akin_collection_info *info, akin_collection_info *out,
@@ -267,8 +268,9 @@ static akin_status give_info(const akin_collection_info *info, akin_collection_i
 akin_status akin_collection_glance(akin_collection *collection, akin_collection_info *out,
                                    akin_error *err)
 {
-    const akin_collection_info info = glance(collection);
-    return give_info(&info, out, err);
+    akin_collection_info info;
+    akin_status status = glance(collection, &info, err);
+    return status == AKIN_OK ? give_info(&info, out, err) : status;
 }
 
 akin_status akin_collection_describe(akin_collection *collection, akin_collection_info *out,
@@ -278,7 +280,10 @@ akin_status akin_collection_describe(akin_collection *collection, akin_collectio
     akin_status status = akin_store_summarise(collection->store, &s, err);
     if (status != AKIN_OK)
         return status;
-    akin_collection_info info = glance(collection);
+    akin_collection_info info;
+    status = glance(collection, &info, err);
+    if (status != AKIN_OK)
+        return status;
     info.format = s.format;
     info.created = s.created;
     info.base = s.base;

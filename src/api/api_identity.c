@@ -15,32 +15,15 @@
 #include "api/handles.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "hub/model_name.h"
 
 enum { REMEMBER_FROM = 1 << 20, PATH_BYTES = 4096, NOTE_BYTES = 256 };
-
-/* The caches' folder: AKIN_HOME, else akin in XDG_CACHE_HOME or ~/.cache. False when none can be
- * named. */
-static bool cache_folder(char *out, size_t capacity)
-{
-    const char *home = getenv("AKIN_HOME"), *cache = getenv("XDG_CACHE_HOME"),
-               *user = getenv("HOME");
-    int n;
-    if (home != NULL && home[0] != '\0')
-        n = snprintf(out, capacity, "%s", home);
-    else if (cache != NULL && cache[0] == '/')
-        n = snprintf(out, capacity, "%s/akin", cache);
-    else if (user != NULL && user[0] == '/')
-        n = snprintf(out, capacity, "%s/.cache/akin", user);
-    else
-        return false;
-    return n > 0 && (size_t)n < capacity;
-}
 
 /* What the hash is remembered under, and what must still hold of the file. */
 static bool note_of(const struct stat *st, char *path, size_t capacity, char note[NOTE_BYTES])
 {
     char folder[PATH_BYTES];
-    if (!cache_folder(folder, sizeof folder))
+    if (!akin_home_folder(folder, sizeof folder))
         return false;
     int n = snprintf(path, capacity, "%s/hashes/%jx-%jx", folder, (uintmax_t)st->st_dev,
                      (uintmax_t)st->st_ino);

@@ -101,7 +101,7 @@ static akin_status embedder_init(struct embedder *e, const akin_model *model,
         .batch = BATCH, .limits = akin_session_limits(&e->session_options), .begin = begin,
         .preprocess = preprocess, .encode = encode,
     };
-    e->calls.limits.as_stored = c->form == AKIN_FORM_OPEN_CLIP;
+    e->calls.limits.as_stored = akin_preprocess_as_stored(&model->preprocess);
     return AKIN_OK;
 }
 

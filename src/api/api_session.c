@@ -41,7 +41,7 @@ akin_status akin_session_new(akin_session **out, const akin_model *model,
     session->model = model;
     akin_arena_init(&session->arena);
     session->limits = akin_session_limits(&options);
-    session->limits.as_stored = model->config.form == AKIN_FORM_OPEN_CLIP;
+    session->limits.as_stored = akin_preprocess_as_stored(&model->preprocess);
     session->warn = options.warn;
     session->warn_context = options.warn_context;
     status = akin_pool_new(&session->pool,

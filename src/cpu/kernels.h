@@ -38,6 +38,7 @@ typedef struct akin_epilogue {
 
 typedef struct akin_kernels {
     const char *name; /* as AKIN_CPU spells it */
+    bool bf16_products; /* training's products of bf16 run on the processor's own instructions */
 
     /* The matrix product works on tiles of tile_rows x tile_cols of its result. Operands are packed
      * in panels: left [k, tile_rows], right [k, tile_cols], both zero-padded at the edges. */

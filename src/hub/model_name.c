@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
@@ -67,6 +68,61 @@ char *akin_hub_cache(void)
         return akin_path_join(value, "huggingface/hub");
     value = set_variable("HOME");
     return akin_path_join(value != NULL ? value : ".", ".cache/huggingface/hub");
+}
+
+bool akin_home_folder(char *out, size_t capacity)
+{
+    const char *home = getenv("AKIN_HOME"), *cache = getenv("XDG_CACHE_HOME"),
+               *user = getenv("HOME");
+    int n;
+    if (home != NULL && home[0] != '\0')
+        n = snprintf(out, capacity, "%s", home);
+    else if (cache != NULL && cache[0] == '/')
+        n = snprintf(out, capacity, "%s/akin", cache);
+    else if (user != NULL && user[0] == '/')
+        n = snprintf(out, capacity, "%s/.cache/akin", user);
+    else
+        return false;
+    return n > 0 && (size_t)n < capacity;
+}
+
+/* ---- mini */
+
+/* The folder of the program that runs, without a '/' behind it; false when the system does not say. */
+static bool program_folder(char *out, size_t capacity)
+{
+    const ssize_t n = readlink("/proc/self/exe", out, capacity);
+    if (n <= 0 || (size_t)n >= capacity)
+        return false;
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    return slash != NULL;
+}
+
+static akin_status find_mini(struct search *s)
+{
+    enum { PLACES = 3 };
+    static const char *const below[PLACES] = { "", "/../share/akin", "/..", };
+    char folder[3072], tried[3 * (sizeof folder + 32)] = "";
+    for (size_t i = 0, length = 0; i < PLACES; i++) {
+        char path[sizeof folder + 64];
+        if (!(i == 0 ? akin_home_folder(folder, sizeof folder)
+                     : program_folder(folder, sizeof folder)))
+            continue;
+        snprintf(path, sizeof path, "%s%s/models/" AKIN_MODEL_DEFAULT, folder, below[i]);
+        if (akin_path_is_dir(path)) {
+            s->found = realpath(path, NULL);
+            return s->found != NULL ? AKIN_OK : akin_fail_errno(s->err, errno, path, "cannot find");
+        }
+        length += (size_t)snprintf(tried + length, sizeof tried - length, "%s%s",
+                                   length != 0 ? ", " : "", path);
+    }
+    return akin_fail(s->err, AKIN_E_NOT_FOUND, NULL,
+                     "mini, the model that comes with akin, is in none of its places (%s); put it "
+                     "there, or name another model: --model M or AKIN_MODEL",
+                     tried);
 }
 
 /* ---- the cache */
@@ -362,6 +418,10 @@ akin_status akin_model_find(char **out, const char *name, akin_error *err)
         goto out;
     }
     const char *rest = trimmed;
+    if (strcasecmp(trimmed, AKIN_MODEL_DEFAULT) == 0) {
+        status = find_mini(&s);
+        goto out;
+    }
     if (strncmp(trimmed, "local-dir:", 10) == 0 || akin_path_is_dir(trimmed)) {
         rest = trimmed + (akin_path_is_dir(trimmed) ? 0 : 10);
         status = akin_path_is_dir(rest) ? enter(&s, rest)

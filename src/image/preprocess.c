@@ -348,13 +348,15 @@ static akin_status read_open_clip(akin_preprocess *out, const akin_json *config,
     static const char *const modes[] = { "RGB", NULL };
     static const char *const filters[] = { "bicubic", "bilinear", "random", NULL };
     static const char *const resizes[] = { "shortest", "longest", "squash", NULL };
+    static const char *const alphas[] = { "drop", "white", NULL };
     enum { SHORTEST, LONGEST, SQUASH };
     akin_status status;
     const int height = out->height, width = out->width;
-    int mode, filter, resize;
+    int mode, filter, resize, alpha;
     AKIN_TRY(read_choice(config, path, "mode", modes, &mode, err));
     AKIN_TRY(read_choice(config, path, "interpolation", filters, &filter, err));
     AKIN_TRY(read_choice(config, path, "resize_mode", resizes, &resize, err));
+    AKIN_TRY(read_choice(config, path, "alpha", alphas, &alpha, err)); /* akin's own */
     AKIN_TRY(read_statistic(config, path, "mean", out->mean, err));
     AKIN_TRY(read_statistic(config, path, "std", out->std, err));
     AKIN_TRY(read_fill(config, path, out, err));
@@ -365,6 +367,7 @@ static akin_status read_open_clip(akin_preprocess *out, const akin_json *config,
         }
     }
     out->resample = filter == 1 ? AKIN_BILINEAR : AKIN_BICUBIC; /* random: for training */
+    out->over_white = alpha == 1;
     out->do_center_crop = resize != SQUASH;
     if (resize == SHORTEST) {
         out->fill_bands = 1; /* fill_color is for "longest" alone */

@@ -26,6 +26,8 @@ typedef enum akin_keep {
 typedef struct akin_preprocess {
     bool open_clip;           /* rounds as open_clip does, pads with `fill` and converts to RGB
                                  last: pictures come as_stored (akin_picture_options) */
+    bool over_white;          /* of open_clip: "alpha" is "white". Pictures come as AKIN_RGB, not
+                                 as_stored: transparency is laid over white before anything else */
     bool do_resize;
     int shortest_edge;        /* 0: resize to height x width instead, whatever the aspect */
     int height, width;
@@ -51,11 +53,18 @@ akin_status akin_preprocess_open(akin_preprocess *out, const char *folder, akin_
 
 /* Reads "preprocess_cfg" of folder/open_clip_config.json, as open_clip 3.3.0 uses it: mean, std,
  * interpolation, resize_mode, fill_color; absent or null: OpenAI's values, bicubic, shortest, 0.
+ * Beside these akin knows "alpha": "drop" (open_clip's own way, the default), "white".
  * folder NULL: as if absent. Its size does not count: the picture tower's does, height x width.
  * Another mode than RGB, unknown names, a std of 0 and fill_color outside 0 to 255 are
  * AKIN_E_CONFIG naming the field. */
 akin_status akin_preprocess_open_clip(akin_preprocess *out, const char *folder, int height,
                                       int width, akin_error *err);
+
+/* How pictures are to be read for it: akin_picture_options.as_stored. */
+static inline bool akin_preprocess_as_stored(const akin_preprocess *spec)
+{
+    return spec->open_clip && !spec->over_white;
+}
 
 /* Height and width of the tensor that a picture of height x width becomes. */
 void akin_preprocess_shape(const akin_preprocess *spec, int height, int width, int *out_height,

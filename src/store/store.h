@@ -245,6 +245,9 @@ typedef struct akin_store_summary {
 } akin_store_summary;
 akin_status akin_store_summarise(akin_store *store, akin_store_summary *out, akin_error *err);
 
+/* Whether a live item was taken with a camera: one look into an index. */
+akin_status akin_store_has_photographs(akin_store *store, bool *out, akin_error *err);
+
 /* Told about each fault: what, and what repair would do about it. */
 typedef void (*akin_fault_teller)(void *context, const char *path, const char *message,
                                   bool repaired);

@@ -195,3 +195,14 @@ bool akin_store_wants_compact(akin_store *store)
         return false;
     return count_dead(store, &all, &dead, NULL) == AKIN_OK && dead > all / 2;
 }
+
+akin_status akin_store_has_photographs(akin_store *store, bool *out, akin_error *err)
+{
+    int64_t any = 0;
+    akin_status status = count(store,
+                               "SELECT EXISTS (SELECT 1 FROM items WHERE state = 0 AND"
+                               " camera IS NOT NULL)",
+                               0, &any, err);
+    *out = any != 0;
+    return status;
+}

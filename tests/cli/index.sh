@@ -164,7 +164,6 @@ exits "verify at the end" 0 "$AKIN" verify --db "$db"
 
 # ---- wrong usage and other models
 exits "no path" 2 "$AKIN" index --db "$db"
-exits "no model" 2 env -u AKIN_MODEL "$AKIN" index --db "$TMP/none" "$TMP/other"
 exits "another model is refused" 2 "$AKIN" index --db "$db" --model tests/golden/clip/tiny-b "$p"
 says "another model: the command to type" "akin reindex --model"
 exits "AKIN_MODEL does not change a collection" 0 \

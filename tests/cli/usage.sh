@@ -28,8 +28,8 @@ exits "value for a flag" 2 "$AKIN" embed --raw=yes x.png
 exits "no abbreviations" 2 "$AKIN" embed --mod "$MODEL" x.png
 says "no abbreviations: suggests" "did you mean --model?"
 
-exits "no model" 2 "$AKIN" tokenize --text a
-says "no model: says what to do" "AKIN_MODEL"
+exits "an empty place for mini" 1 env AKIN_HOME=/nowhere "$AKIN" tokenize --model mini2 --text a
+says "a name that is none: says what to do" "a model is a folder"
 exits "empty model" 2 "$AKIN" tokenize --model '' --text a
 exits "empty AKIN_MODEL is none" 2 env AKIN_MODEL= "$AKIN" tokenize --text a
 exits "AKIN_MODEL" 0 env AKIN_MODEL="$MODEL" "$AKIN" tokenize --text a

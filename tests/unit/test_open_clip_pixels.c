@@ -225,6 +225,9 @@ static void fields(void **state)
                      AKIN_OK);
     assert_true(spec.keep == AKIN_KEEP_INSIDE && spec.resample == AKIN_BILINEAR &&
                 spec.fill_bands == 3 && spec.fill[0] == 255 && spec.fill[2] == 7);
+    assert_true(akin_preprocess_as_stored(&spec));
+    assert_int_equal(open_text(&spec, "{\"alpha\":\"white\"}", &err), AKIN_OK);
+    assert_false(akin_preprocess_as_stored(&spec));
 }
 
 static void refused_fields(void **state)
@@ -252,6 +255,7 @@ static void refused_fields(void **state)
         { "{\"fill_color\":[1,2]}", "'preprocess_cfg.fill_color'", AKIN_E_CONFIG },
         { "{\"fill_color\":[1,2,3,4]}", "'preprocess_cfg.fill_color'", AKIN_E_CONFIG },
         { "{\"fill_color\":\"white\"}", "'preprocess_cfg.fill_color'", AKIN_E_CONFIG },
+        { "{\"alpha\":\"black\"}", "'preprocess_cfg.alpha' is 'black'", AKIN_E_CONFIG },
         { "[]", "preprocess_cfg", AKIN_E_CONFIG },
         { "{", "JSON", AKIN_E_FORMAT },
     };
