@@ -42,13 +42,13 @@ const cli_option cli_options[] = {
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
     { "output", 'o', KIND_VALUE, "OUT", VERB_EMBED | VERB_PREPROCESS | VERB_TRAIN,
       AT(output), 0, "write to this file, whole or not at all; of train, a folder" },
-    { "what", 0, KIND_CHOICE, "image|text|preprocess|search", VERB_BENCH, AT(what), 0,
+    { "what", 0, KIND_CHOICE, "image|text|preprocess|search|train", VERB_BENCH, AT(what), 0,
       "what to measure" },
     { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN,
       AT(batch), CLI_BATCH_MAX,
-      "inputs computed together (default 16; bench: 1; train: 128, the pairs of a step)" },
+      "inputs computed together (default 16; bench: 1; the pairs of a step of training: 128)" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
-      "measure a text of exactly N tokens" },
+      "measure a text of exactly N tokens; of train, each text's (default 16)" },
     { "repeat", 0, KIND_COUNT, "N", VERB_BENCH, AT(repeat), 1000000,
       "measure N times (default: for --seconds, at least 3 times)" },
     { "seconds", 0, KIND_SECONDS, "S", VERB_BENCH, AT(seconds), 0,
@@ -143,7 +143,7 @@ const cli_option cli_options[] = {
     { "steps", 0, KIND_COUNT, "N", VERB_TRAIN, AT(steps), 1000000000, "train for N steps" },
     { "epochs", 0, KIND_NUMBER, "N", VERB_TRAIN, AT(epochs), 0,
       "or for N passes over the pictures" },
-    { "chunk", 0, KIND_COUNT, "N", VERB_TRAIN, AT(chunk), CLI_TRAIN_BATCH_MAX,
+    { "chunk", 0, KIND_COUNT, "N", VERB_TRAIN | VERB_BENCH, AT(chunk), CLI_TRAIN_BATCH_MAX,
       "pairs that pass through the towers together: less memory for the same loss (GradCache)" },
     { "rate", 0, KIND_NUMBER, "R", VERB_TRAIN, AT(rate), 0,
       "peak learning rate (default 1e-3 from scratch, 1e-5 from a model)" },
@@ -188,8 +188,8 @@ const cli_option cli_options[] = {
 
     { "model", 0, KIND_VALUE, "M", VERB_MODEL_USING, AT(model), 0,
       "a folder with a checkpoint, the name of one in the hub's cache (ViT-B/32, "
-      "organisation/name), or a weights file alone (default: AKIN_MODEL, else mini, which comes with "
-      "akin and knows drawings; a collection keeps the model it was made with)" },
+      "organisation/name), or a weights file alone (default: AKIN_MODEL, else mini, which comes "
+      "with akin and knows drawings; a collection keeps the model it was made with)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING | VERB_TRAIN, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
       "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
@@ -307,7 +307,7 @@ const cli_verb cli_verbs[] = {
       "Writes a NumPy array, float32 [3, height, width]: the picture turned as its EXIF "
       "orientation says, resized, cropped and normalised as the checkpoint asks.",
       "akin preprocess photo.jpg -o photo.npy\n", cli_preprocess },
-    { "bench", VERB_BENCH, "--what image|text|preprocess|search [FILE...]",
+    { "bench", VERB_BENCH, "--what image|text|preprocess|search|train [FILE...]",
       "measure the time an item takes",
       "image measures the picture tower on made-up pixels, text the tokenizer and text tower, "
       "preprocess the way from a file's bytes to pixels (of the files given, read beforehand, else "
@@ -317,7 +317,10 @@ const cli_verb cli_verbs[] = {
       "search measures the exact search for one query's vector: every score, their mean and "
       "deviation, the --top best. It runs over made-up vectors in memory and needs no model; or, "
       "with --db or --collection, over that collection, and then the whole way from --text to the "
-      "hits' paths and metadata is measured.",
+      "hits' paths and metadata is measured.\n"
+      "\n"
+      "train measures steps of training over made-up pairs, of which --batch pass at once; of the "
+      "model only the configuration counts.",
       "akin bench --what image --batch 16 --json\n"
       "akin bench --what text --tokens 77 --threads 1\n"
       "akin bench --what search --rows 1000000 --stored f32\n",

@@ -16,7 +16,10 @@
 #include "verbs.h"
 
 enum { REPEATS_LEAST = 3, REPEATS_MOST = 1000000 };
-enum { ROWS_DEFAULT = 1000000, DIMENSIONS_DEFAULT = 512, TOP_DEFAULT = 10 };
+enum { ROWS_DEFAULT = 1000000, DIMENSIONS_DEFAULT = 512, TOP_DEFAULT = 10,
+    TRAIN_BATCH = 128,
+    TRAIN_TOKENS = 16
+};
 #define SECONDS_DEFAULT 3.0
 #define FILE_DEFAULT_MAX ((size_t)256 << 20)
 
@@ -33,6 +36,7 @@ typedef struct bench_run {
     akin_buffer *files;           /* preprocess: [file_count] */
     size_t file_count;
     akin_search_trial *trial;     /* search over made-up vectors; */
+    akin_train_trial *training;
     akin_collection *collection;  /* or over a collection, */
     double seconds_open;          /* which took this long to open */
     size_t top, rows;
@@ -217,11 +221,31 @@ static akin_status prepare_trial(bench_run *r, akin_error *err)
     return akin_search_trial_new(&r->trial, &options, err);
 }
 
+static akin_status prepare_training(bench_run *r, akin_error *err)
+{
+    const cli_args *args = r->args;
+    akin_train_trial_options options = AKIN_TRAIN_TRIAL_OPTIONS_INIT;
+    options.batch = r->batch;
+    options.chunk = args->chunk;
+    options.tokens = r->tokens = args->tokens != 0 ? args->tokens : TRAIN_TOKENS;
+    options.threads = r->engine.threads;
+    options.precision = args->precision == NULL || strcmp(args->precision, "auto") == 0
+                            ? AKIN_PRECISION_AUTO
+                        : strcmp(args->precision, "bf16") == 0 ? AKIN_PRECISION_BF16
+                                                               : AKIN_PRECISION_F32;
+    akin_status status = akin_train_trial_new(&r->training, r->engine.model, &options, err);
+    if (status == AKIN_OK)
+        r->engine.info.precision = akin_train_trial_precision(r->training);
+    return status;
+}
+
 static akin_status prepare(bench_run *r, akin_error *err)
 {
     akin_status status = AKIN_OK;
     if (r->collection != NULL)
         return prepare_texts(r, err);
+    if (strcmp(r->args->what, "train") == 0)
+        return prepare_training(r, err);
     if (strcmp(r->args->what, "search") == 0)
         return prepare_trial(r, err);
     const akin_model_info *info = &r->engine.info;
@@ -271,6 +295,8 @@ static akin_status run_batch(bench_run *r, akin_error *err)
 {
     if (r->trial != NULL || r->collection != NULL)
         return run_searches(r, err);
+    if (r->training != NULL)
+        return akin_train_trial_run(r->training, NULL, err);
     if (r->pixels != NULL)
         return akin_embed_pixels(r->engine.session, r->pixels, r->batch, 0, r->out, r->out_capacity,
                                  err);
@@ -389,8 +415,10 @@ static int check_usage(const cli_args *args)
     if (args->what == NULL)
         return cli_usage_error(
             args,
-            "say what to measure: --what image, --what text, --what preprocess or --what search");
+            "say what to measure: --what image, --what text, --what preprocess, --what search or "
+            "--what train");
     bool text = strcmp(args->what, "text") == 0, search = strcmp(args->what, "search") == 0;
+    bool train = strcmp(args->what, "train") == 0;
     bool collection = args->db != NULL || args->collection != NULL;
     bool made_up = args->rows != 0 || args->dimensions != 0 || args->stored != NULL;
     if (!search && (collection || made_up || args->k != 0))
@@ -402,8 +430,10 @@ static int check_usage(const cli_args *args)
     if (search && !collection && args->text.count != 0)
         return cli_usage_error(args, "made-up vectors are searched for made-up queries: --text "
                                      "goes with --db or --collection");
-    if (!text && args->tokens != 0)
-        return cli_usage_error(args, "--tokens is for --what text");
+    if (!text && !train && args->tokens != 0)
+        return cli_usage_error(args, "--tokens is for --what text and --what train");
+    if (!train && args->chunk != 0)
+        return cli_usage_error(args, "--chunk is for --what train");
     if (!text && !search && args->text.count != 0)
         return cli_usage_error(args, "--text is for --what text and --what search");
     if (args->text.count != 0 && args->tokens != 0)
@@ -456,9 +486,12 @@ int cli_bench(const cli_args *args)
         return exit_status;
     akin_error err = { 0 };
     bench_run r = { .args = args,
-                    .batch = args->batch != 0 ? args->batch : 1,
+                    .batch = args->batch != 0                     ? args->batch
+                             : strcmp(args->what, "train") == 0 ? TRAIN_BATCH
+                                                                : 1,
                     .top = args->k != 0 ? args->k : TOP_DEFAULT };
-    unsigned parts = strcmp(args->what, "image") == 0  ? AKIN_PART_IMAGE
+    unsigned parts = strcmp(args->what, "train") == 0  ? AKIN_PART_TOKENIZER
+                     : strcmp(args->what, "image") == 0 ? AKIN_PART_IMAGE
                      : strcmp(args->what, "text") == 0 ? AKIN_PART_TEXT
                                                        : AKIN_PART_PREPROCESS;
     akin_status status = AKIN_OK;
@@ -488,6 +521,7 @@ out:
     free(r.out);
     free(r.seconds);
     akin_search_trial_free(r.trial);
+    akin_train_trial_free(r.training);
     akin_collection_close(r.collection);
     cli_engine_close(&r.engine);
     return exit_status;

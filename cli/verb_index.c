@@ -382,8 +382,8 @@ static void tell_photographs(const cli_args *args, akin_collection *c)
                        "akin, knows drawings, icons and emoji; for photographs: " CLI_PHOTO_ADVICE);
         return;
     }
-    fputs("akin: there are photographs among these, and mini, the model that comes with akin, knows "
-          "drawings, icons and emoji\n"
+    fputs("akin: there are photographs among these, and mini, the model that comes with akin, "
+          "knows drawings, icons and emoji\n"
           "akin: for photographs: " CLI_PHOTO_ADVICE "\n",
           stderr);
 }

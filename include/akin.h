@@ -243,7 +243,7 @@ typedef struct akin_train_options {
     const char *manifest;  /* pictures and their texts: a file, or a folder with captions */
     const char *held_out;  /* another, to measure recall on; NULL: none */
     const char *output;    /* folder for the model, metrics.jsonl and training/ */
-    const char *config;    /* from scratch: a folder with open_clip_config.json and tokenizer.json */
+    const char *config;    /* from scratch: a folder with open_clip_config.json, tokenizer.json */
     const char *from;      /* or a model to begin with */
     const char *form;      /* of `from`: as in akin_model_options */
     bool projections;      /* train the projections alone */
@@ -262,7 +262,7 @@ typedef struct akin_train_options {
                               towers, whose loss fades into the pairs' */
     double concept_floor;  /* the weight it keeps: 0.2 */
     double patches;        /* share of the patches that a picture keeps: 1 */
-    const double *stages;  /* stages[i]: from which share of the steps on rows of stage i are used */
+    const double *stages;  /* [i]: from which share of the steps on rows of stage i are used */
     size_t stage_count;    /* 0: all from the start */
     bool any_batch;        /* batches may hold several pictures of a concept */
     double augment;        /* 0 (none) to 1; NaN: 1 from scratch, 0.3 from a model */
@@ -321,6 +321,32 @@ typedef struct akin_train_report {
  * form's reference. *report may be NULL. */
 AKIN_API akin_status akin_train(const akin_train_options *options, akin_train_report *report,
                                 akin_error *err);
+
+/* Steps of training over made-up pairs, to measure what they cost: both towers forward and
+ * backward, InfoNCE, AdamW. One thread at a time. */
+typedef struct akin_train_trial akin_train_trial;
+
+typedef struct akin_train_trial_options {
+    size_t size;
+    size_t batch, chunk; /* as in akin_train_options */
+    size_t tokens;       /* of each text, start and end included; 0: 16 */
+    akin_precision precision;
+    int threads;         /* 0: as many processors as this process may use */
+} akin_train_trial_options;
+#define AKIN_TRAIN_TRIAL_OPTIONS_INIT \
+    { sizeof(akin_train_trial_options), 128, 0, 0, AKIN_PRECISION_AUTO, 0 }
+
+/* Of the model only the configuration counts: values are drawn. It must outlive the trial. */
+AKIN_API akin_status akin_train_trial_new(akin_train_trial **out, const akin_model *model,
+                                          const akin_train_trial_options *options,
+                                          akin_error *err);
+AKIN_API void akin_train_trial_free(akin_train_trial *trial);
+
+/* One step; *loss may be NULL. */
+AKIN_API akin_status akin_train_trial_run(akin_train_trial *trial, double *loss, akin_error *err);
+
+/* "f32" or "bf16": of its products. Static. */
+AKIN_API const char *akin_train_trial_precision(const akin_train_trial *trial);
 
 /* ---- Collections ---------------------------------------------------------------------------- */
 

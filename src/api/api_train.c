@@ -94,7 +94,8 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
                  : o->projections ? AKIN_TRAIN_PROJECTIONS
                                   : AKIN_TRAIN_WHOLE,
         .output = o->output, .manifest = o->manifest, .held_out = o->held_out,
-        .steps = o->steps, .epochs = o->epochs, .batch = o->batch != 0 ? o->batch : BATCH, .chunk = o->chunk,
+        .steps = o->steps, .epochs = o->epochs, .batch = o->batch != 0 ? o->batch : BATCH,
+        .chunk = o->chunk,
         .schedule = { .rate = o->rate > 0 ? o->rate : fresh ? 1e-3 : 1e-5, .final_rate = 0.01,
                       .warmup = o->warmup },
         .adamw = { .beta1 = or_default(o->beta1, 0.9), .beta2 = or_default(o->beta2, 0.98),
@@ -109,15 +110,15 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
         .keep = o->patches > 0 ? o->patches : 1.0, .by_concept = !o->any_batch,
         .augment = { .strength = (float)or_default(o->augment, fresh ? 1.0 : 0.3), .jpeg = true },
         .seed = o->seed, .f16 = o->f16,
-        .every = o->every, .patience = o->patience, .save_seconds = o->save_seconds > 0 ? o->save_seconds : 600,
+        .every = o->every, .patience = o->patience,
+        .save_seconds = o->save_seconds > 0 ? o->save_seconds : 600,
         .resume = o->resume, .kernels = model->kernels,
         .threads = o->threads != 0 ? o->threads : processors,
         .loaders = o->loaders != 0 ? o->loaders : o->threads != 0 ? o->threads : processors,
         .cache_bytes = o->cache_bytes != 0 ? o->cache_bytes : (size_t)4 << 30,
         .limits = akin_session_limits(&limits),
     };
-    plan->bf16 = o->precision == AKIN_PRECISION_BF16 ||
-                 (o->precision == AKIN_PRECISION_AUTO && model->kernels->bf16_products);
+    plan->bf16 = akin_trains_in_bf16(o->precision, model->kernels);
     plan->limits.as_stored = akin_preprocess_as_stored(&model->preprocess);
     plan->augment.jpeg = plan->augment.strength > 0;
     AKIN_TRY(check_range("rate", plan->schedule.rate, 1e-12, 10, err));

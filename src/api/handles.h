@@ -43,6 +43,13 @@ akin_picture_options akin_session_limits(const akin_session_options *options);
 akin_status akin_model_takes(const akin_model *model, const akin_picture *picture, const char *path,
                              akin_error *err);
 
+/* Whether training multiplies in bf16 when this is asked for. */
+static inline bool akin_trains_in_bf16(akin_precision asked, const akin_kernels *kernels)
+{
+    return asked == AKIN_PRECISION_BF16 ||
+           (asked == AKIN_PRECISION_AUTO && kernels->bf16_products);
+}
+
 /* Whether the collection holds this model's vectors; AKIN_E_ARGUMENT says how to change it. */
 akin_status akin_collection_takes(const akin_collection *collection, const akin_model *model,
                                   akin_error *err);

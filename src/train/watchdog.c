@@ -72,8 +72,8 @@ bool akin_watchdog_look(akin_watchdog *w, const akin_manifest *manifest, const a
         if (most >= akin_max(3, batch->count / 20)) {
             w->told_repeats = true;
             snprintf(message, capacity,
-                     "%zu of %zu pairs of a batch have the caption \"%.80s\": to the loss each is a "
-                     "wrong answer for the others; give them one concept in the manifest, or "
+                     "%zu of %zu pairs of a batch have the caption \"%.80s\": to the loss each is "
+                     "a wrong answer for the others; give them one concept in the manifest, or "
                      "captions of their own",
                      most, batch->count, text);
             return true;
