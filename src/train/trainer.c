@@ -437,8 +437,9 @@ static akin_status say_bad(const struct trainer *t, const akin_batch *batch, uin
     const size_t i = loss->first_bad < batch->count ? loss->first_bad : 0;
     return akin_fail(err, AKIN_E_NONFINITE, t->manifest->pictures[batch->pairs[i].picture].path,
                      "at step %" PRIu64
-                     " the loss is not finite (%g), %s this picture with \"%s\"; the last checkpoint is as it was: go on from it with a lower --rate, or look "
-                     "at the picture",
+                     " the loss is not finite (%g), %s this picture with \"%s\"; the last "
+                     "checkpoint is as it was: go on from it with a lower --rate, or look at the "
+                     "picture",
                      step + 1, loss->loss,
                      loss->first_bad < batch->count ? "first for" : "in a batch that begins with",
                      t->manifest->texts[batch->pairs[i].text].text);
