@@ -36,6 +36,7 @@ enum {
 
 struct trainer {
     akin_train_plan own; /* the caller's, with what it left open filled in */
+    akin_clip_config config; /* with a logit_bias when the loss has one */
     const akin_train_plan *plan;
     const akin_train_listener *listener;
     akin_train_result *result;
@@ -375,7 +376,7 @@ static void end(struct trainer *t)
 
 static akin_status write_model(struct trainer *t, akin_error *err)
 {
-    return akin_folder_write(t->net, t->plan->source, t->plan->output, t->plan->f16, err);
+    return akin_model_folder_write(t->net, t->plan->source, t->plan->output, t->plan->f16, err);
 }
 
 static akin_status save(struct trainer *t, akin_error *err)
@@ -594,6 +595,9 @@ akin_status akin_train_run(const akin_train_plan *plan, const akin_train_listene
     struct trainer t = { .own = *plan, .listener = listener, .result = result };
     *result = (akin_train_result){ .best = NAN };
     t.plan = &t.own;
+    t.config = *plan->config;
+    t.config.logit_bias |= plan->objective == AKIN_OBJECTIVE_SIGMOID;
+    t.own.config = &t.config;
     akin_arena_init(&t.arena);
     akin_status status = begin(&t, err);
     if (status == AKIN_OK)
