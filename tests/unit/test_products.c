@@ -56,7 +56,7 @@ static void each_work(void (*test)(const akin_work *))
 /* Sums of n products of numbers below 1. */
 static void near(double expected, float got, size_t n)
 {
-    const double limit = 1e-6 * (2 + sqrt((double)n));
+    const double limit = 3e-6 * (2 + sqrt((double)n));
     if (!(fabs(expected - got) <= limit))
         fail_msg("expected %.9g, got %.9g (limit %g)", expected, (double)got, limit);
 }
