@@ -138,8 +138,8 @@ akin_status akin_model_folder_write(const akin_net *net, const char *source, con
     akin_status status;
     if (net->config.bare)
         return akin_fail(err, AKIN_E_UNSUPPORTED, source,
-                         "weights alone have no configuration to go with the new ones; begin from a "
-                         "folder with open_clip_config.json");
+                         "weights alone have no configuration to go with the new ones; begin from "
+                         "a folder with open_clip_config.json");
     if (hf && net->config.logit_bias)
         return akin_fail(err, AKIN_E_UNSUPPORTED, source,
                          "CLIP's Hugging Face form has no logit_bias; use the InfoNCE loss, or a "

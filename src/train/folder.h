@@ -9,8 +9,8 @@
  * byte for byte into `folder`, which is made, and then writes the weights: as
  * open_clip_model.safetensors, or model.safetensors in the Hugging Face form. Each file is replaced
  * atomically, the weights last; the two folders may be one. Where the net has a logit_bias and the
- * configuration does not, it gets "init_logit_bias". Refused: weights without a configuration, and a
- * bias in the Hugging Face form, which has none (AKIN_E_UNSUPPORTED). */
+ * configuration does not, it gets "init_logit_bias". Refused (AKIN_E_UNSUPPORTED): weights without
+ * a configuration, and a bias in the Hugging Face form, which has none. */
 akin_status akin_model_folder_write(const akin_net *net, const char *source, const char *folder,
                                     bool f16, akin_error *err);
 
