@@ -109,7 +109,7 @@ static place draw_art_place(akin_random *r, float strength)
     if (which < 0.12) { /* 0.7 to 0.4 of its size */
         scale = (double)akin_random_range(r, 1.4, 2.5);
         shift = 0.8 * (scale - 1);
-    } else if (which < 0.20) {
+    } else if (which < 0.18) {
         scale = (double)akin_random_range(r, 0.58, 0.75);
         shift = 0.3;
     }
@@ -254,10 +254,12 @@ static void draw_artwork(akin_random *r, float strength, bool icon, bool flip,
         p->photo = 0.35f;
     } else {
         draw_art_colours(r, strength, &p->recolour);
-        const int side = height < width ? height : width;
-        const int pixel = side < 96 ? 1 : (side + 48) / 96;
-        const int radius = 1 + (int)akin_random_below(r, 3);
-        p->outline = chance(r, 0.5 * s) ? (radius * pixel > 16 ? 16 : radius * pixel) : 0;
+        /* 1 to 3 of 96 pixels, less around something small: it would be all outline. */
+        const double side = height < width ? height : width, u = akin_random_uniform(r);
+        const double radius = (u < 0.5 ? 1 : u < 0.8 ? 2 : 3) * side / 96 /
+                              fmax((double)(where.scale * where.scale), 1);
+        p->outline = radius < 1.5 ? 1 : radius > 16 ? 16 : (int)(radius + 0.5);
+        p->outline = chance(r, 0.5 * s) ? p->outline : 0;
         for (int c = 0; c < 3; c++)
             p->outline_ink[c] = akin_random_range(r, 0, 0.2);
         const int levels = 3 + (int)akin_random_below(r, 3);
