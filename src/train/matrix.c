@@ -11,7 +11,6 @@ enum {
     CHUNK = 256,         /* rows of a sum kept in registers: its error, and what lies in L1 */
     PART_ROWS = 1024,    /* at least, or writing and adding parts shows */
     SIDE = 48,           /* of a block of the result, at least, for the same reason */
-    SMALL_RIGHT = 1 << 13, /* cells that stay in a level 1 cache: rows are finished one by one */
     LEFT_CELLS = 1 << 15 /* of a block of rows: with its panel, half of a level 2 cache */
 };
 
@@ -58,13 +57,12 @@ static akin_status multiply(const akin_work *work, const akin_right *right, cons
     if (rows == 0 || right->n == 0)
         return AKIN_OK;
     AKIN_TRY(akin_panels_pack(work, right, &panels, err));
-    /* Lines of rows a multiple of 4 KiB apart fall into one set of a level 1 cache. */
-    job.copy = work->bf16 || (ldx % 512 == 0 && in >= 64);
+    /* A dozen long rows side by side is more than the processor fetches ahead (and rows a multiple
+     * of 4 KiB apart fall into one set of a cache): copied, one after another, they come faster. */
+    job.copy = work->bf16 || in >= 64;
     job.ldcells = akin_round_up(panels.k, 16) + 16;
     job.per_block = LEFT_CELLS / akin_max(panels.k, 1);
     job.per_block = akin_min(AKIN_BLOCK_ROWS, akin_max(36, job.per_block / 36 * 36));
-    if (panels.k * right->n <= SMALL_RIGHT)
-        job.per_block = 36;
     job.per_task = akin_max(akin_ceil_div(1 << 22, akin_max(in * right->n, 1)), job.per_block);
     job.per_task = akin_min(job.per_task, akin_max(rows / AKIN_PARTS, 1));
     job.per_task = akin_round_up(job.per_task, 36);
