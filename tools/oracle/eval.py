@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Golden scores of retrieval and zero-shot classification, by brute force.
+
+    eval.py scores --out tests/golden/eval
+
+Whole matrices, sorted places, shares as fractions. Coordinates are small integers, so that products
+are exact in float32 and many scores are equal; an equal score counts as the mean over the orders of
+equals (docs/eval.md), for which small groups are gone through order by order. The format of
+scores.txt is in tests/golden/eval/README.md.
+"""
+import argparse
+import itertools
+import json
+from fractions import Fraction
+from math import comb, factorial
+from pathlib import Path
+
+import numpy as np
+
+LEVELS = (1, 5, 10)
+
+
+def orders(own, others, level):
+    """Share of the orders of `own` relevant and `others` irrelevant candidates in which a relevant
+    one is among the first `level`, and the mean place of the first relevant one."""
+    n = own + others
+    if n <= 6:
+        hits = places = 0
+        for order in itertools.permutations(range(n)):
+            first = next(i for i, x in enumerate(order) if x < own)
+            hits += first < level
+            places += first + 1
+        return Fraction(hits, factorial(n)), Fraction(places, factorial(n))
+    within = 1 - Fraction(comb(others, level), comb(n, level)) if level > 0 else Fraction(0)
+    place = sum(i * Fraction(comb(n - i, own - 1), comb(n, own)) for i in range(1, others + 2))
+    return within, place
+
+
+def one_query(scores, relevant):
+    """(rank, [share within each level]) of the best relevant candidate."""
+    best = scores[relevant].max()
+    above = int((scores[~relevant] > best).sum())
+    own, others = int((scores[relevant] == best).sum()), int((scores[~relevant] == best).sum())
+    rank = above + orders(own, others, 1)[1]
+    within = [orders(own, others, min(k - above, own + others))[0] if k > above else Fraction(0)
+              for k in LEVELS]
+    return rank, within
+
+
+def recall(rows):
+    if not rows:
+        return [0, 0.0, 0.0, 0.0, 0.0]
+    ranks = sorted(r for r, _ in rows)
+    n = len(rows)
+    median = (ranks[(n - 1) // 2] + ranks[n // 2]) / 2
+    return [n] + [float(sum(w[k] for _, w in rows) / n) for k in range(3)] + [float(median)]
+
+
+def retrieval(queries, query_concepts, candidates, candidate_concepts):
+    rows = []
+    for vector, concept in zip(queries, query_concepts):
+        relevant = candidate_concepts == concept
+        if vector.any() and relevant.any():
+            rows.append(one_query(candidates @ vector, relevant))
+    return recall(rows)
+
+
+def select(vectors, concepts, languages, language):
+    keep = vectors.any(axis=1)
+    if language >= 0:
+        keep &= languages == language
+    return vectors[keep], concepts[keep]
+
+
+def write_case(out, name, rng, concepts, languages, pictures, texts, dimensions, span, labels):
+    def draw(n):
+        v = rng.integers(-span, span + 1, (n, dimensions)).astype(np.float64)
+        v[rng.random(n) < 0.08] = 0  # left out
+        return v
+
+    P, T = draw(pictures), draw(texts)
+    pc = rng.integers(0, concepts, pictures)
+    tc, tl = rng.integers(0, concepts, texts), rng.integers(0, languages, texts)
+    pairs = [(c, l) for c in range(concepts) for l in range(languages) if rng.random() < labels]
+    rng.shuffle(pairs)
+    L = draw(len(pairs))
+    lc = np.array([c for c, _ in pairs], dtype=np.int64)
+    ll = np.array([l for _, l in pairs], dtype=np.int64)
+    if span == 0:  # everything alike
+        P[:], T[:], L[:] = 1, 1, 1
+
+    counts = [int((L.any(axis=1) & (ll == l)).sum()) for l in range(languages)]
+    table = int(np.argmax(counts)) if sum(counts) else -1
+    print(f"case {name}\nshape {dimensions} {concepts} {languages} {table}", file=out)
+    for v, c in zip(P, pc):
+        print("picture", c, *map(int, v), file=out)
+    for v, c, l in zip(T, tc, tl):
+        print("text", c, l, *map(int, v), file=out)
+    for v, c, l in zip(L, lc, ll):
+        print("label", c, l, *map(int, v), file=out)
+
+    seen, seen_concepts = select(P, pc, None, -1)
+    for language in range(-1, languages):
+        texts_here, text_concepts = select(T, tc, tl, language)
+        labels_here, label_concepts = select(L, lc, ll, language)
+        t2p = retrieval(texts_here, text_concepts, seen, seen_concepts)
+        p2t = retrieval(seen, seen_concepts, texts_here, text_concepts)
+        zero = retrieval(seen, seen_concepts, labels_here, label_concepts)
+        own = [int((label_concepts == c).sum()) for c in seen_concepts]
+        own = [n for n in own if n]
+        chance = sum(own) / len(own) / len(labels_here) if own else 0.0
+        values = t2p + p2t + [zero[0], zero[1], zero[2], chance]
+        print("language", language, *(repr(v) for v in values), file=out)
+
+    # The table: of equal scores the worst order.
+    counts = {}
+    entries = []
+    for i in range(pictures):
+        if table < 0 or not P[i].any():
+            continue
+        keep = L.any(axis=1) & (ll == table)
+        own = np.flatnonzero(keep & (lc == pc[i]))
+        if not len(own):
+            continue
+        others = np.flatnonzero(keep & (lc != pc[i]))
+        score = float(L[own[0]] @ P[i])
+        rest = L[others] @ P[i]
+        rank, _ = one_query(L[keep] @ P[i], lc[keep] == pc[i])
+        best, top = int(pc[i]), score
+        if len(rest) and rest.max() >= score:
+            best, top = int(lc[others[int(np.argmax(rest))]]), float(rest.max())
+        c = counts.setdefault(int(pc[i]), [0, 0, 0, {}])
+        c[0] += 1
+        c[1] += best == pc[i]
+        c[2] += int((rest >= score).sum()) < 5
+        if best != pc[i]:
+            c[3][best] = c[3].get(best, 0) + 1
+        entries.append((i, best, float(rank), score, top))
+    for concept in sorted(counts):
+        n, top1, top5, taken = counts[concept]
+        three = sorted(taken.items(), key=lambda kv: (-kv[1], kv[0]))[:3]
+        three += [(0, 0)] * (3 - len(three))
+        print("class", concept, n, top1, top5, *(x for kv in three for x in kv), file=out)
+    for entry in entries:
+        print("entry", *(repr(v) for v in entry), file=out)
+    print("end", file=out)
+
+
+def scores(args):
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.Generator(np.random.PCG64(20))
+    with open(folder / "scores.txt", "w", encoding="utf-8") as out:
+        print("akin-golden scores 1", file=out)
+        write_case(out, "small", rng, 5, 2, 9, 14, 3, 2, 0.8)
+        write_case(out, "ties", rng, 12, 3, 40, 70, 4, 1, 0.7)
+        write_case(out, "wide", rng, 30, 4, 60, 300, 12, 5, 0.9)
+        write_case(out, "alike", rng, 7, 2, 20, 30, 2, 0, 1.0)
+        write_case(out, "no labels", rng, 4, 1, 8, 8, 4, 3, 0.0)
+    manifest = {"script": "tools/oracle/eval.py scores", "versions": {"numpy": np.__version__},
+                "files": {"scores.txt": (folder / "scores.txt").stat().st_size}}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("scores")
+    command.add_argument("--out", required=True)
+    command.set_defaults(run=scores)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
