@@ -2,10 +2,12 @@
  * together.
  *
  * Reads TSV with a line of column names, JSON lines, open_clip's CSV (`filepath`, `title`), and a
- * folder of pictures with captions beside them (photo.jpg, photo.txt). Columns, in any order,
- * others ignored: path (filepath), text (title, caption), language, concept, weight, stage, kind,
- * flip (docs/training.md). Refused, with file and line: a row without picture and text, a weight
- * that is no number or negative, unknown kinds, invalid UTF-8, files past the named limits. */
+ * folder of pictures with captions beside them (photo.jpg, photo.txt: a line a caption; the concept
+ * is the picture's path). Columns, in any order, others ignored: path (filepath), text (title,
+ * caption), language, concept, weight, stage, kind, flip (docs/training.md). Refused, with file and
+ * line: a row without picture and text, a weight that is no number or negative, unknown kinds,
+ * invalid UTF-8, files past the named limits.
+ */
 #ifndef AKIN_DATASET_MANIFEST_H
 #define AKIN_DATASET_MANIFEST_H
 
