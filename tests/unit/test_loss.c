@@ -6,6 +6,7 @@
 
 #include "golden.h"
 #include "train/loss.h"
+#include "train_values.h"
 
 #define GOLDEN "tests/golden/train/loss/expected.txt"
 
@@ -15,22 +16,11 @@ static void ok(akin_status status, const akin_error *err)
         fail_msg("%s: %s: %s", akin_status_name(status), err->path, err->message);
 }
 
-/* values() of tools/oracle/train_loss.py. */
-static float value(uint32_t seed, size_t i)
-{
-    uint32_t x = (uint32_t)i + 1u + 1000003u * seed;
-    x *= 2654435761u;
-    x ^= x >> 15;
-    x *= 2246822519u;
-    x ^= x >> 13;
-    return (float)(x >> 8) / 8388608.0f - 1.0f;
-}
-
 static float *make(uint32_t seed, size_t count)
 {
     float *x = malloc((count + 1) * sizeof *x);
     for (size_t i = 0; i < count; i++)
-        x[i] = value(seed, i);
+        x[i] = train_value(seed, i);
     return x;
 }
 
@@ -201,7 +191,7 @@ static void check_sample(const sample *s, const result *r)
         for (size_t j = 0; j < r->counts[i]; j++) {
             const double g = r->gradients[i][j];
             worst = fmax(worst, s->wanted[i] != NULL ? fabs(g - s->wanted[i][j]) : 0.0);
-            product += g * value(10 + (uint32_t)i, j);
+            product += g * train_value(10 + (uint32_t)i, j);
             square += g * g;
         }
         if (!(worst <= 1e-9 + s->tolerance * largest))
