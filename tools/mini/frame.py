@@ -4,9 +4,9 @@ A part is a module part_NAME.py with
 
     build(packages, out, add, options)
 
-packages.folder(NAME) is an unpacked package (fetch.py), packages.emoji_concept(ENGLISH) the concept
-of an emoji by its name, `out` the data set's folder, options.render(svgs, size) draws SVG texts with
-a cache, and
+packages.folder(NAME) is an unpacked package (fetch.py), packages.emoji_concept(ENGLISH) the
+concept of an emoji by its name, `out` the data set's folder, options.render(svgs, size) draws SVG
+texts with a cache, and
 
     add(picture, name, concept, texts=[(language, text, weight)], weight=1.0, kind="art", stage=0,
         flip=1, licence="", author="", source="")
@@ -106,6 +106,7 @@ class Rows:
         self.texts = {}  # concept -> {(language, text): [weight, part]}
         self.credit = collections.Counter()
         self.names = set()
+        self.refused = lambda text: False  # texts that a test holds out
 
     def add(self, part, picture, name, concept, texts=(), weight=1.0, kind="art", stage=0, flip=1,
             licence="", author="", source=""):
@@ -126,7 +127,7 @@ class Rows:
 
     def text(self, part, concept, language, text, weight):
         text = clean(text)
-        if text and weight > 0:
+        if text and weight > 0 and not self.refused(text):
             known = self.texts.setdefault(concept, {})
             # Seen twice it counts once.
             entry = known.setdefault((language, text), [weight, part])
@@ -145,7 +146,7 @@ class Rows:
 
 
 def language_masses(rows):
-    """The share of each language: English and Chinese given, the others by the root of their texts."""
+    """Each language's share: English and Chinese given, the others by the root of their texts."""
     counts = collections.Counter()
     for known in rows.texts.values():
         for (language, _), (_, part) in known.items():
@@ -161,7 +162,9 @@ def questions(concept, language, known):
     asked = templates.TEMPLATES.get(language)
     if not asked or not known:
         return []
+    # Names and what is as good as one; keywords may be verbs and qualities.
     ranked = sorted(known, key=lambda text: (-known[text], text))
+    ranked = [text for text in ranked if known[text] >= 0.45 * known[ranked[0]]]
     count = QUESTION_ROWS.get(language, 3)
     first = crc(f"{language}:{concept}")
     # A step that has no factor in common with the number of templates meets all of them.
@@ -175,8 +178,8 @@ def questions(concept, language, known):
 
 
 def text_rows(rows, plain=()):
-    """[(concept, language, text, weight, base)]: texts and the questions around them; the weights of
-    a concept add up to 1. `plain`: concepts that are asked no questions."""
+    """[(concept, language, text, weight, base)]: texts and the questions around them; the weights
+    of a concept add up to 1. `plain`: concepts that are asked no questions."""
     masses = language_masses(rows)
     found = []
     for concept in sorted(rows.texts):
@@ -213,7 +216,8 @@ def number(value):
 
 
 def write_manifest(path, pictures, texts):
-    """pictures: (path, concept, weight, kind, stage, flip); texts: (concept, language, text, weight)."""
+    """pictures: (path, concept, weight, kind, stage, flip);
+    texts: (concept, language, text, weight)."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path + ".part", "w", encoding="utf-8", newline="\n") as file:
         file.write("\t".join(COLUMNS) + "\n")
