@@ -20,8 +20,9 @@ typedef struct akin_state {
 akin_status akin_state_write(const char *path, const akin_state *state,
                              const akin_parameters *list, akin_error *err);
 
-/* AKIN_E_NOT_FOUND when there is none; AKIN_E_ARGUMENT when `options` is not the file's: its
- * message says that the run was made with other options. Tensors are checked by name and shape. */
+/* On entry state->options says what it must be. AKIN_E_NOT_FOUND when there is no file;
+ * AKIN_E_ARGUMENT when `options` is not the file's: its message says that the run was made with
+ * other options. Tensors are checked by name and shape before any is read. */
 akin_status akin_state_read(const char *path, akin_state *state, akin_parameters *list,
                             akin_error *err);
 
