@@ -261,7 +261,7 @@ static void test_golden(void **state)
             check_trial(&trials[c], akin_isa_at(i).kernels);
 }
 
-/* ---- Threads, frozen parts, refusals ----------------------------------------------------------- */
+/* ---- Threads, frozen parts, refusals --------------------------------------------------------- */
 
 static void test_same_bits(void **state)
 {
@@ -396,7 +396,7 @@ static void test_refused(void **state)
     akin_resnet_net_clear(&bad);
 }
 
-/* ---- Beside the tower that only encodes --------------------------------------------------------- */
+/* ---- Beside the tower that only encodes ------------------------------------------------------ */
 
 static void beside_encode(const char *name, const akin_resnet_config *config)
 {
@@ -459,7 +459,7 @@ static void test_encode(void **state)
     beside_encode("small", &(akin_resnet_config){ { 1, 1, 1, 1 }, 2, 2, 32, 33 });
 }
 
-/* ---- Fresh values ------------------------------------------------------------------------------- */
+/* ---- Fresh values ---------------------------------------------------------------------------- */
 
 static void test_draw(void **state)
 {
@@ -499,7 +499,7 @@ static void test_draw(void **state)
     drop(again);
 }
 
-/* ---- Kernels ------------------------------------------------------------------------------------ */
+/* ---- Kernels --------------------------------------------------------------------------------- */
 
 enum { MOST = 7 * 150, GUARD = 20 };
 static const float guard = -12345.0f;
