@@ -17,15 +17,15 @@ typedef struct akin_batchnorm_join {
     const float *scale, *shift, *scale2, *shift2; /* [n] */
 } akin_batchnorm_join;
 
-/* What becomes of the gradient g behind the ReLU: dx = k * g + p * (x - mean) + q, and dx2 likewise;
- * with k2 NULL, dx2 = g. */
+/* What becomes of the gradient g behind the ReLU: dx = k * g + p * (x - mean) + q, and dx2
+ * likewise; with k2 NULL, dx2 = g. */
 typedef struct akin_batchnorm_slope {
     const float *k, *p, *q, *mean, *k2, *p2, *q2, *mean2; /* [n] */
 } akin_batchnorm_slope;
 
 typedef struct akin_batchnorm_kernels {
-    /* sum = sum of (x - near), square = sum of (x - near)^2 over the rows: `near` keeps the variance
-     * of channels that are far from zero. */
+    /* sum = sum of (x - near), square = sum of (x - near)^2 over the rows: `near` keeps the
+     * variance of channels that are far from zero. */
     void (*moments)(const float *x, size_t rows, size_t n, const float *near, float *sum,
                     float *square);
 
@@ -40,7 +40,7 @@ typedef struct akin_batchnorm_kernels {
                       const float *dy, const float *y, const float *x, const float *x2, size_t rows,
                       size_t n, float *sum, float *product, float *product2);
 
-    /* dx and, unless dx2 is NULL, dx2, of that g; either may be dy. x2 is read where k2 is there. */
+    /* dx and, unless dx2 is NULL, dx2, of that g; either may be dy. x2 is read with k2 alone. */
     void (*back)(const akin_batchnorm_join *join, const akin_batchnorm_slope *slope,
                  const float *dy, const float *y, const float *x, const float *x2, size_t rows,
                  size_t n, float *dx, float *dx2);

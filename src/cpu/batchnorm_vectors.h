@@ -14,7 +14,7 @@ INLINE void store_rest_vf(float *p, vf v, int rest)
         vf_store_n(p, v, rest);
 }
 
-/* ---- Sums: `cols` vectors of channels, the last of `rest` lanes ------------------------------- */
+/* ---- Sums: `cols` vectors of channels, the last of `rest` lanes ------------------------------ */
 
 INLINE void moments_vf(const int cols, const int rest, const float *x, size_t rows, size_t n,
                        const float *near, float *sum, float *square)

@@ -9,8 +9,7 @@
 #include "base/arith.h"
 #include "cpu/batchnorm_kernels.h"
 
-/* Rows whose sums are kept in float32 before they are added up in double: some 100 KiB of the widest
- * activations of a picture, which two passes over them find in the cache. */
+/* Rows whose sums are kept in float32 before they are added up in double. */
 enum { ROWS = 96 };
 
 static const double eps = 1e-5, momentum = 0.1; /* of torch.nn.BatchNorm2d: not configurable */

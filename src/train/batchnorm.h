@@ -49,8 +49,8 @@ typedef struct akin_upstream {
 } akin_upstream;
 
 /* y: as forward wrote it; needed where x2 is there, else NULL will do. dx is written; of x2, dx2 is
- * (through norm2 or not). dx or dx2 may be upstream->a where that is not half. dgamma.. of the norms
- * are added to; NULL: not wanted. */
+ * (through norm2 or not). dx or dx2 may be upstream->a where that is not half. dgamma.. of the
+ * norms are added to; NULL: not wanted. */
 akin_status akin_joint_backward(const akin_work *work, const akin_joint *joint,
                                 const akin_upstream *upstream, const float *y, float *dx,
                                 float *dx2, float *dgamma, float *dbeta, float *dgamma2,
