@@ -30,6 +30,7 @@ INLINE_OP vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 INLINE_OP vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE_OP vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 INLINE_OP vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+INLINE_OP vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 INLINE_OP vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE_OP vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE_OP vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }

@@ -10,7 +10,7 @@
  *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; others
  *                                                     load as 0
  *     vf_load_half(p), vf_load_half_n(p, n)           from IEEE half precision, likewise
- *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min
+ *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min, vf_sqrt(a)
  *     vf_fma(a, b, c)   a * b + c, one rounding
  *     vf_abs(a), vf_copysign(magnitude, sign)
  *     vf_round(a)       to the nearest integer, ties to even
