@@ -23,6 +23,7 @@ typedef struct akin_product_rows {
     float *c;             /* [count, cols <= vectors * lanes], stride ldc */
     size_t ldc, cols;
     bool add;             /* to what c holds */
+    bool stream;          /* past the caches: without `add`; rows of c are whole, aligned vectors */
 } akin_product_rows;
 
 typedef struct akin_product_outer {

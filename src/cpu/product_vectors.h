@@ -63,7 +63,9 @@ INLINE void product_rows(const bool pairs, const int count, const int vectors,
             float *to = t->c + (size_t)i * t->ldc;
             UNROLL
             for (int v = 0; v < vectors; v++) {
-                if (v + 1 < vectors) {
+                if (t->stream) {
+                    vf_stream(to, sum[i][v]);
+                } else if (v + 1 < vectors) {
                     vf_store(to, t->add ? vf_add(vf_load(to), sum[i][v]) : sum[i][v]);
                 } else {
                     const vf old = t->add ? vf_load_n(to, rest) : vf_set1(0.0f);

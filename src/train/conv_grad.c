@@ -118,6 +118,7 @@ static akin_status convolve(const akin_work *work, const akin_right *right, stru
     job.strip = akin_ceil_div(height, job.strips);
     job.per_worker = akin_round_up(((job.strip - 1) * stride + 3) * view.row, 16);
     AKIN_TRY(akin_work_scratch(work, job.per_worker, &job.scratch, err));
+    panels.stream = akin_panels_stream(&panels, count * height * width, y, right->n);
     akin_pool_run(work->pool, count * job.strips, convolve_strip, &job);
 out:
     akin_arena_release(work->arena, mark);

@@ -68,6 +68,7 @@ static akin_status multiply(const akin_work *work, const akin_right *right, cons
     job.per_task = akin_round_up(job.per_task, 36);
     if (job.copy)
         AKIN_TRY(akin_work_scratch(work, job.per_block * job.ldcells, &job.scratch, err));
+    panels.stream = akin_panels_stream(&panels, rows, c, ldc);
     akin_pool_run(work->pool, akin_ceil_div(rows, job.per_task), multiply_rows, &job);
 out:
     akin_arena_release(work->arena, mark);
