@@ -131,8 +131,8 @@ static void outer_task(void *context, size_t task, int worker)
     for (size_t p = share(j->rows, j->parts, part); p < end; p += CHUNK) {
         const size_t count = akin_min(CHUNK, end - p);
         const float *a = j->a + p * j->lda + first, *b = j->b + p * j->ldb;
-        akin_product_outer tile = { .runs = 1, .k = akin_ceil_div(count, j->set->depth),
-                                    .ldc = j->ldc };
+        akin_product_outer tile = { .sets = 1, .runs = 1, .ldc = j->ldc,
+                                    .k = akin_ceil_div(count, j->set->depth) };
         for (size_t i = 0; a_sum != NULL && i < count; i++)
             j->all->add_scaled_f32(1.0f, a + i * j->lda, a_sum, m);
         for (size_t i = 0; b_sum != NULL && i < count; i++)
