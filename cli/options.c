@@ -379,7 +379,7 @@ const cli_topic cli_environment[] = {
       "what akin remembers to be faster (default: akin in XDG_CACHE_HOME or ~/.cache)" },
     { "AKIN_THREADS", "the threads when --threads is not given" },
     { "AKIN_CPU", "the instruction set to use instead of the best that the processor has: scalar, "
-                  "avx2, avx512" },
+                  "avx2, avx512, avx512bf16" },
     { "HF_HUB_CACHE", "the hub's cache, where models are found by name (default: hub in HF_HOME, "
                       "else huggingface/hub in XDG_CACHE_HOME, else in ~/.cache)" },
     { "HF_HOME", "what the hub keeps" },

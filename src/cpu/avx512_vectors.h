@@ -16,6 +16,7 @@ INLINE_OP __mmask16 first_lanes(int n) { return (__mmask16)((1u << n) - 1u); }
 INLINE_OP vf vf_set1(float s) { return _mm512_set1_ps(s); }
 INLINE_OP vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE_OP void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+INLINE_OP void vf_stream(float *p, vf v) { _mm512_stream_ps(p, v); }
 INLINE_OP vf vf_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 INLINE_OP void vf_store_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 INLINE_OP vf vf_load_half(const uint16_t *p)

@@ -24,6 +24,7 @@ INLINE_OP __m256i first_lanes(int n)
 INLINE_OP vf vf_set1(float s) { return _mm256_set1_ps(s); }
 INLINE_OP vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE_OP void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE_OP void vf_stream(float *p, vf v) { _mm256_stream_ps(p, v); }
 INLINE_OP vf vf_load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 INLINE_OP void vf_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
 INLINE_OP vf vf_load_half(const uint16_t *p)

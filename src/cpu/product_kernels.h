@@ -23,12 +23,14 @@ typedef struct akin_product_rows {
     float *c;             /* [count, cols <= vectors * lanes], stride ldc */
     size_t ldc, cols;
     bool add;             /* to what c holds */
+    bool stream;          /* past the caches: without `add`; rows of c are whole, aligned vectors */
 } akin_product_rows;
 
 typedef struct akin_product_outer {
     const float *left, *right;
     size_t lda, ldb;      /* from one cell of the sum to the next */
     size_t runs, left_step, right_step, k;
+    size_t sets, left_set, right_set;     /* of runs */
     int count, vectors;   /* of the tile: left cells, vectors of right cells */
     float *c;             /* [count, cols], stride ldc */
     size_t ldc, cols;     /* (vectors - 1) * lanes < cols <= vectors * lanes */
@@ -41,8 +43,9 @@ typedef struct akin_product_set {
      * is one chain over r and p in order, wherever its row lies in a tile. */
     void (*rows)(const akin_product_rows *tile);
 
-    /* c[i, j] += sum over r < runs, p < k of
-     * left[r * left_step + p * lda + i] . right[r * right_step + p * ldb + j]. */
+    /* c[i, j] += sum over s < sets, r < runs, p < k of
+     * left[s * left_set + r * left_step + p * lda + i] .
+     * right[s * right_set + r * right_step + p * ldb + j]. */
     void (*outer)(const akin_product_outer *tile);
 
     /* Cells from floats: `count` rows, n floats of each, strides ldx and ldc.

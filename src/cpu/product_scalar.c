@@ -24,10 +24,13 @@ static void outer(const akin_product_outer *t)
     for (size_t i = 0; i < (size_t)t->count; i++)
         for (size_t j = 0; j < t->cols; j++) {
             float sum = 0.0f;
-            for (size_t r = 0; r < t->runs; r++)
+            for (size_t r = 0; r < t->sets * t->runs; r++) {
+                const size_t set = r / t->runs, run = r % t->runs;
+                const float *left = t->left + set * t->left_set + run * t->left_step + i;
+                const float *right = t->right + set * t->right_set + run * t->right_step + j;
                 for (size_t p = 0; p < t->k; p++)
-                    sum += t->left[r * t->left_step + p * t->lda + i] *
-                           t->right[r * t->right_step + p * t->ldb + j];
+                    sum += left[p * t->lda] * right[p * t->ldb];
+            }
             t->c[i * t->ldc + j] += sum;
         }
 }

@@ -63,7 +63,9 @@ INLINE void product_rows(const bool pairs, const int count, const int vectors,
             float *to = t->c + (size_t)i * t->ldc;
             UNROLL
             for (int v = 0; v < vectors; v++) {
-                if (v + 1 < vectors) {
+                if (t->stream) {
+                    vf_stream(to, sum[i][v]);
+                } else if (v + 1 < vectors) {
                     vf_store(to, t->add ? vf_add(vf_load(to), sum[i][v]) : sum[i][v]);
                 } else {
                     const vf old = t->add ? vf_load_n(to, rest) : vf_set1(0.0f);
@@ -96,8 +98,13 @@ INLINE void product_outer(const bool pairs, const int count, const int vectors,
         for (int v = 0; v < vectors; v++)
             sum[i][v] = vf_set1(0.0f);
     }
-    for (size_t r = 0; r < t->runs; r++) {
-        const float *left = t->left + r * t->left_step, *right = t->right + r * t->right_step;
+    for (size_t r = 0, run = 0, set = 0; r < t->sets * t->runs; r++) {
+        const float *left = t->left + set * t->left_set + run * t->left_step;
+        const float *right = t->right + set * t->right_set + run * t->right_step;
+        if (++run == t->runs) {
+            run = 0;
+            set++;
+        }
         for (size_t p = 0; p < k; p++) {
             vf x[AKIN_TILE_VECTORS];
             UNROLL

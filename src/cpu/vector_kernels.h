@@ -7,7 +7,9 @@
  *     TILE_ROWS         rows of a matrix-product tile; 2 * TILE_ROWS + 3 vectors fit its registers
  *     vf                the vector type
  *     vf_set1(s), vf_load(p), vf_store(p, v)          unaligned
- *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n < LANES; others
+ *     vf_stream(p, v)                                 aligned, past the caches; ordered by the next
+ *                                                     locked instruction, such as a pool's
+ *     vf_load_n(p, n), vf_store_n(p, v, n)            the first n lanes, 0 < n <= LANES; others
  *                                                     load as 0
  *     vf_load_half(p), vf_load_half_n(p, n)           from IEEE half precision, likewise
  *     vf_add, vf_sub, vf_mul, vf_div, vf_max, vf_min, vf_sqrt(a)

@@ -13,7 +13,8 @@
 
 enum {
     STRIP_CELLS = 1 << 15,      /* of the copied rows: with a panel, half of a level 2 cache */
-    SUM_CELLS = 1 << 13,        /* the same for the gradient of weights: a level 1 cache */
+    SUM_CELLS = 1 << 16,        /* the same for the gradient of weights, where there are several */
+    SUM_POSITIONS = 192,        /* of a sum kept in registers, if those cells allow */
     PART_POSITIONS = 2048       /* at least, or writing and adding parts shows */
 };
 
@@ -118,6 +119,7 @@ static akin_status convolve(const akin_work *work, const akin_right *right, stru
     job.strip = akin_ceil_div(height, job.strips);
     job.per_worker = akin_round_up(((job.strip - 1) * stride + 3) * view.row, 16);
     AKIN_TRY(akin_work_scratch(work, job.per_worker, &job.scratch, err));
+    panels.stream = akin_panels_stream(&panels, count * height * width, y, right->n);
     akin_pool_run(work->pool, count * job.strips, convolve_strip, &job);
 out:
     akin_arena_release(work->arena, mark);
@@ -130,7 +132,7 @@ struct sum_job {
     struct view view;
     const float *x, *dy;
     size_t count, height, width, out, stride; /* of dy */
-    size_t strip;                             /* rows of dy in a sum */
+    size_t strip, together;                   /* rows of dy in a sum; pictures, if all rows */
     size_t parts, blocks, panels;
     float *sums;                              /* [parts, 3 ky, 3 kx * channels, out] */
     float *scratch;
@@ -142,17 +144,20 @@ static size_t share(size_t total, size_t parts, size_t i)
     return total / parts * i + total % parts * i / parts;
 }
 
-/* One strip of one picture (or two side by side in cells), for the columns of some panels. */
-static void sum_strip(const struct sum_job *j, const float *copy, const float *dy,
-                      const float *next, size_t rows, size_t first_panel, size_t end_panel,
+/* One strip of `sets` pictures (each two side by side in cells, when packed), for the columns of
+ * some panels; dy from the strip on. */
+static void sum_strip(const struct sum_job *j, const float *copy, const float *dy, size_t sets,
+                      size_t rows, size_t pictures, size_t first_panel, size_t end_panel,
                       float *packed, float *c)
 {
-    const size_t lanes = j->kernels->lanes, m = 3 * j->view.channels;
-    const size_t positions = rows * j->width;
+    const size_t lanes = j->kernels->lanes, m = 3 * j->view.channels, depth = j->set->depth;
+    const size_t positions = rows * j->width, picture = j->height * j->width * j->out;
     for (size_t panel = first_panel; panel < end_panel; panel++) {
         const size_t column = 2 * panel * lanes;
         akin_product_outer tile = {
             .lda = j->stride * j->view.position, .ldb = j->out,
+            .sets = sets, .left_set = j->view.row * ((rows - 1) * j->stride + 3),
+            .right_set = picture,
             .runs = rows, .left_step = j->stride * j->view.row, .right_step = j->width * j->out,
             .k = j->width, .ldc = j->out, .right = dy + column,
         };
@@ -162,8 +167,13 @@ static void sum_strip(const struct sum_job *j, const float *copy, const float *d
             tile.right = packed;
             tile.ldb = (size_t)tile.vectors * lanes;
             tile.right_step = j->width * tile.ldb;
-            j->set->across(dy + column, next != NULL ? next + column : NULL, j->out, positions,
-                           tile.cols, packed, tile.ldb);
+            tile.right_set = positions * tile.ldb;
+            for (size_t s = 0; s < sets; s++) {
+                const float *from = dy + s * depth * picture + column;
+                const float *next = s * depth + 1 < pictures ? from + picture : NULL;
+                j->set->across(from, next, j->out, positions, tile.cols,
+                               packed + s * tile.right_set, tile.ldb);
+            }
         }
         const size_t tiles = akin_ceil_div(m, (size_t)j->kernels->tile_outer[tile.vectors]);
         for (size_t ky = 0; ky < 3; ky++)
@@ -187,7 +197,7 @@ static void sum_task(void *context, size_t task, int worker)
     const size_t result = j->height * j->width * j->out;
     const size_t first = share(j->panels, j->blocks, block);
     const size_t end = share(j->panels, j->blocks, block + 1);
-    const size_t lanes = j->kernels->lanes;
+    const size_t lanes = j->kernels->lanes, end_group = share(groups, j->parts, part + 1);
     const size_t column = 2 * first * lanes;
     const size_t behind = end == j->panels ? j->out : 2 * end * lanes;
     float *copy = j->scratch + (size_t)worker * j->per_worker;
@@ -195,16 +205,21 @@ static void sum_task(void *context, size_t task, int worker)
     float *c = j->sums + part * 9 * v->channels * j->out;
     for (size_t i = 0; i < 9 * v->channels; i++)
         memset(c + i * j->out + column, 0, (behind - column) * sizeof *c);
-    for (size_t g = share(groups, j->parts, part); g < share(groups, j->parts, part + 1); g++) {
-        const size_t picture = g * depth;
-        const bool pair = depth == 2 && picture + 1 < j->count;
+    for (size_t g = share(groups, j->parts, part); g < end_group; g += j->together) {
+        const size_t sets = akin_min(j->together, end_group - g), picture = g * depth;
+        const size_t pictures = akin_min(sets * depth, j->count - picture);
         const float *x = j->x + picture * input, *dy = j->dy + picture * result;
         for (size_t y = 0; y < j->height; y += j->strip) {
             const size_t rows = akin_min(j->strip, j->height - y);
-            const float *from = dy + y * j->width * j->out;
-            copy_rows(v, j->set, true, x, pair ? x + input : NULL, y * j->stride,
-                      (rows - 1) * j->stride + 3, copy);
-            sum_strip(j, copy, from, pair ? from + result : NULL, rows, first, end, packed, c);
+            const size_t input_rows = (rows - 1) * j->stride + 3;
+            for (size_t s = 0; s < sets; s++) {
+                const float *from = x + s * depth * input;
+                const float *next = s * depth + 1 < pictures ? from + input : NULL;
+                copy_rows(v, j->set, true, from, next, y * j->stride, input_rows,
+                          copy + s * input_rows * v->row);
+            }
+            sum_strip(j, copy, dy + y * j->width * j->out, sets, rows, pictures, first, end, packed,
+                      c);
         }
     }
 }
@@ -226,16 +241,22 @@ static akin_status sum_weights(const akin_work *work, const akin_filters *bank, 
     job.panels = akin_panel_count(out, job.kernels->lanes);
     size_t most = SUM_CELLS / job.view.row;
     most = most < 3 + job.stride ? 1 : (most - 3) / job.stride + 1;
+    most = akin_min(most, akin_ceil_div(SUM_POSITIONS, job.width));
     job.strip = akin_ceil_div(job.height, akin_ceil_div(job.height, most));
+    const size_t strip_cells = ((job.strip - 1) * job.stride + 3) * job.view.row;
+    job.together = 1;
+    if (job.strip == job.height)
+        job.together = akin_min(akin_ceil_div(SUM_POSITIONS, job.height * job.width),
+                                akin_max(SUM_CELLS / strip_cells, 1));
     const size_t groups = akin_ceil_div(count, job.set->depth);
     job.parts = akin_max(count * job.height * job.width / PART_POSITIONS, 1);
     job.parts = akin_min(akin_min(job.parts, AKIN_PARTS), groups);
     job.blocks = akin_max(akin_min(AKIN_PARTS / job.parts, job.panels), 1);
-    job.copy_cells = ((job.strip - 1) * job.stride + 3) * job.view.row;
-    job.copy_cells = akin_round_up(job.copy_cells, 16);
+    job.copy_cells = akin_round_up(job.together * strip_cells, 16);
     job.per_worker = job.copy_cells;
     if (work->bf16)
-        job.per_worker += job.strip * job.width * AKIN_TILE_VECTORS * job.kernels->lanes;
+        job.per_worker += job.together * job.strip * job.width * AKIN_TILE_VECTORS *
+                          job.kernels->lanes;
     job.per_worker = akin_round_up(job.per_worker, 16);
     AKIN_TRY(akin_work_scratch(work, job.per_worker, &job.scratch, err));
     if (akin_mul(job.parts * 9 * in, out, &total))

@@ -68,6 +68,7 @@ static akin_status multiply(const akin_work *work, const akin_right *right, cons
     job.per_task = akin_round_up(job.per_task, 36);
     if (job.copy)
         AKIN_TRY(akin_work_scratch(work, job.per_block * job.ldcells, &job.scratch, err));
+    panels.stream = akin_panels_stream(&panels, rows, c, ldc);
     akin_pool_run(work->pool, akin_ceil_div(rows, job.per_task), multiply_rows, &job);
 out:
     akin_arena_release(work->arena, mark);
@@ -130,8 +131,8 @@ static void outer_task(void *context, size_t task, int worker)
     for (size_t p = share(j->rows, j->parts, part); p < end; p += CHUNK) {
         const size_t count = akin_min(CHUNK, end - p);
         const float *a = j->a + p * j->lda + first, *b = j->b + p * j->ldb;
-        akin_product_outer tile = { .runs = 1, .k = akin_ceil_div(count, j->set->depth),
-                                    .ldc = j->ldc };
+        akin_product_outer tile = { .sets = 1, .runs = 1, .ldc = j->ldc,
+                                    .k = akin_ceil_div(count, j->set->depth) };
         for (size_t i = 0; a_sum != NULL && i < count; i++)
             j->all->add_scaled_f32(1.0f, a + i * j->lda, a_sum, m);
         for (size_t i = 0; b_sum != NULL && i < count; i++)

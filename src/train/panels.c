@@ -101,8 +101,16 @@ akin_status akin_panels_pack(const akin_work *work, const akin_right *right, aki
         return no_memory(err);
     struct packing packing = { right, set, kernels->lanes, k, cells };
     akin_pool_run(work->pool, akin_panel_count(right->n, kernels->lanes), pack_panel, &packing);
-    *out = (akin_panels){ kernels, set, cells, bias, right->runs, k, right->n };
+    *out = (akin_panels){ kernels, set, cells, bias, right->runs, k, right->n,
+                          false };
     return AKIN_OK;
+}
+
+bool akin_panels_stream(const akin_panels *panels, size_t rows, const float *c, size_t ldc)
+{
+    const size_t lanes = panels->kernels->lanes;
+    return rows >= AKIN_STREAMED / akin_max(panels->n, 1) && panels->n % lanes == 0 &&
+           ldc % lanes == 0 && (uintptr_t)c % (lanes * sizeof *c) == 0;
 }
 
 void akin_panels_multiply(const akin_panels *panels, const float **left, size_t count, size_t step,
@@ -125,6 +133,7 @@ void akin_panels_multiply(const akin_panels *panels, const float **left, size_t 
             .ldc = ldc,
             .cols = akin_min((size_t)vectors * lanes, panels->n - first),
             .add = add,
+            .stream = panels->stream && !add,
         };
         for (size_t i = 0; i < count; i += rows) {
             tile.left = left + i;

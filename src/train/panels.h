@@ -24,6 +24,7 @@ typedef struct akin_panels {
     const akin_product_set *set;
     const float *cells, *bias;
     size_t runs, k, n; /* k: cells of a run */
+    bool stream;       /* the result, past the caches */
 } akin_panels;
 
 static inline const akin_product_set *akin_product_set_of(const akin_work *work)
@@ -43,6 +44,13 @@ int akin_panel_vectors(size_t n, size_t lanes, size_t panel);
 /* From the arena, which the caller gives back. */
 akin_status akin_panels_pack(const akin_work *work, const akin_right *right, akin_panels *out,
                              akin_error *err);
+
+/* Of a result this large hardly anything is still in a cache when it is next read, and writing it
+ * past them saves reading what it overwrites: up to 1.7 times the speed of a 1 x 1 convolution. */
+enum { AKIN_STREAMED = 1 << 21 };
+
+/* Whether c [rows, panels->n] should, and can, be streamed. */
+bool akin_panels_stream(const akin_panels *panels, size_t rows, const float *c, size_t ldc);
 
 /* c [count, n] of stride ldc = (or, with `add`, +=) rows times panels. left has count
  * <= AKIN_BLOCK_ROWS rows, run r of each at r * step, and room for AKIN_TILE_ROWS more. */

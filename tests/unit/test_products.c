@@ -3,8 +3,8 @@
 #include "unit.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "golden.h"
 
 #include "cpu/bf16.h"
 #include "cpu/product_kernels.h"
@@ -166,6 +166,36 @@ static void plain(const akin_work *work)
         free(all[i]);
 }
 
+/* A result large enough to be written past the caches has the bits of a small one. */
+static void streamed(const akin_work *work)
+{
+    enum { IN = 3, OUT = 48, ROWS = (1 << 21) / OUT + 50, PART = 1000 };
+    akin_error err = { 0 };
+    const akin_arena_mark mark = akin_arena_now(&arena);
+    float *y = akin_arena_take(&arena, (size_t)ROWS * OUT, sizeof *y);
+    float *part = akin_arena_take(&arena, (size_t)PART * OUT, sizeof *y);
+    float *w = noise(IN * OUT, 1), *x = noise(ROWS * IN, 2);
+    const akin_weight weight = { w, false, NULL, IN, OUT };
+    assert_non_null(y);
+    assert_non_null(part);
+    assert_int_equal(akin_matrix_forward(work, &weight, x, IN, ROWS, y, OUT, &err), AKIN_OK);
+    for (size_t i = 0; i < ROWS; i += PART) {
+        const size_t n = ROWS - i < PART ? ROWS - i : PART;
+        assert_int_equal(akin_matrix_forward(work, &weight, x + i * IN, IN, n, part, OUT, &err),
+                         AKIN_OK);
+        assert_memory_equal(y + i * OUT, part, n * OUT * sizeof *y);
+    }
+    free(w);
+    free(x);
+    akin_arena_release(&arena, mark);
+}
+
+static void streams_change_no_bit(void **state)
+{
+    (void)state;
+    each_work(streamed);
+}
+
 static void plain_products_are_sums(void **state)
 {
     (void)state;
@@ -243,6 +273,96 @@ static void filters_are_sums(void **state)
     each_work(filters);
 }
 
+static void same(const golden *g, const char *name, const float *got, size_t n)
+{
+    double *expected = calloc(n, sizeof *expected);
+    assert_non_null(golden_value(g, name));
+    assert_int_equal(golden_numbers(golden_value(g, name), expected, n), n);
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(expected[i] - got[i]) <= 2e-6 * (1 + fabs(expected[i]))))
+            fail_msg("%s[%zu]: %.9g, not %.9g", name, i, (double)got[i], expected[i]);
+    free(expected);
+}
+
+/* tools/oracle/conv_grad.py */
+static void torch(const akin_work *work)
+{
+    golden g = golden_open("tests/golden/train/conv/expected.txt");
+    size_t cases = 0;
+    for (; !work->bf16 && golden_next(&g); cases++) {
+        akin_error err = { 0 };
+        double c[7] = { 0 };
+        assert_non_null(golden_value(&g, "case"));
+        assert_int_equal(golden_numbers(golden_value(&g, "case"), c, 7), 7);
+        const size_t count = (size_t)c[2], height = (size_t)c[3], width = (size_t)c[4];
+        akin_filters bank = { NULL, (size_t)c[5], (size_t)c[6], (size_t)c[0], (size_t)c[1] };
+        const size_t weights = bank.in * bank.out * bank.kernel * bank.kernel;
+        const size_t inputs = count * height * width * bank.in;
+        const size_t results = count * akin_filters_size(&bank, height) *
+                               akin_filters_size(&bank, width) * bank.out;
+        float *w = noise(weights, 1), *x = noise(inputs, 2), *dy = noise(results, 3);
+        float *y = floats(results), *dx = floats(inputs), *dw = floats(weights);
+        bank.w = w;
+        assert_int_equal(akin_filters_forward(work, &bank, x, count, height, width, y, &err),
+                         AKIN_OK);
+        assert_int_equal(akin_filters_backward(work, &bank, x, count, height, width, dy, dx, dw,
+                                               &err), AKIN_OK);
+        assert_true(golden_next(&g));
+        same(&g, "y", y, results);
+        assert_true(golden_next(&g));
+        same(&g, "dx", dx, inputs);
+        assert_true(golden_next(&g));
+        same(&g, "dw", dw, weights);
+        float *all[] = { w, x, dy, y, dx, dw };
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            free(all[i]);
+    }
+    assert_true(work->bf16 || cases > 0);
+    golden_close(&g);
+}
+
+static void filters_are_those_of_torch(void **state)
+{
+    (void)state;
+    each_work(torch);
+}
+
+/* Rounding to bf16: ties to even, infinities, NaN; the same in every set. */
+static void bf16_is_rounded(void **state)
+{
+    (void)state;
+    static const uint32_t cases[][2] = {
+        { 0x3f800000, 0x3f800000 }, { 0x3f807fff, 0x3f800000 }, { 0x3f808000, 0x3f800000 },
+        { 0x3f808001, 0x3f810000 }, { 0x3f818000, 0x3f820000 }, { 0x3f817fff, 0x3f810000 },
+        { 0xbf818000, 0xbf820000 }, { 0x7f7fffff, 0x7f800000 }, { 0x7f800000, 0x7f800000 },
+        { 0xff800000, 0xff800000 }, { 0x7fc00001, 0x7fc00000 }, { 0x7f800001, 0x7fc00000 },
+        { 0, 0 }, { 0x80000000, 0x80000000 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float x, one = 1.0f, zero = 0.0f;
+        uint32_t bits;
+        memcpy(&x, &cases[i][0], sizeof x);
+        const float r = akin_round_bf16(x);
+        memcpy(&bits, &r, sizeof bits);
+        assert_int_equal(bits, cases[i][1]);
+        for (size_t j = 0; j < akin_isa_count(); j++) {
+            const akin_isa_entry isa = akin_isa_at(j);
+            akin_error err = { 0 };
+            if (isa.lacks != NULL)
+                continue;
+            const akin_work work = { isa.kernels, NULL, &arena, true };
+            float y[2];
+            assert_int_equal(akin_matrix_product(&work, &x, 1, 1, 1, &one, 1, false, 1, y, 1, false,
+                                                 &err), AKIN_OK);
+            assert_true(isnan(x) ? isnan(y[0]) : y[0] == r);
+            assert_int_equal(akin_matrix_outer(&work, &x, 1, 1, &one, 1, 1, 1, &zero, 1, &err),
+                             AKIN_OK);
+            assert_true(isnan(x) ? isnan(zero) : zero == r);
+            zero = 0.0f;
+        }
+    }
+}
+
 /* Results of one thread and of others are the same bits. */
 static void threads(const akin_work *work)
 {
@@ -312,6 +432,9 @@ int main(void)
         cmocka_unit_test(matrices_are_sums),
         cmocka_unit_test(plain_products_are_sums),
         cmocka_unit_test(filters_are_sums),
+        cmocka_unit_test(filters_are_those_of_torch),
+        cmocka_unit_test(bf16_is_rounded),
+        cmocka_unit_test(streams_change_no_bit),
         cmocka_unit_test(threads_change_no_bit),
     };
     return cmocka_run_group_tests(tests, start, stop);
