@@ -2,9 +2,9 @@
 #include "train/optimizer.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/arith.h"
+#include "cpu/gradient_kernels.h"
 
 double akin_schedule_rate(const akin_schedule *schedule, uint64_t step)
 {
@@ -21,11 +21,12 @@ double akin_schedule_rate(const akin_schedule *schedule, uint64_t step)
 /* ---- Parts ----------------------------------------------------------------------------------- */
 
 struct pass {
-    akin_parameters *list;
-    const akin_kernels *kernels;
+    const akin_parameters *list;
+    const akin_gradient_kernels *kernels;
     double sums[AKIN_PARTS];
     /* of a step */
-    float keep_decayed, scale, beta1, beta2, step, root, eps;
+    const akin_adamw *adamw;
+    float keep, scale, step, root; /* keep: of what is decayed */
 };
 
 typedef void (*akin_range)(struct pass *pass, size_t part, const akin_parameter *p, size_t begin,
@@ -51,11 +52,7 @@ static void square_range(struct pass *pass, size_t part, const akin_parameter *p
                          size_t end)
 {
     (void)p;
-    const float *g = pass->list->gradients;
-    double sum = 0.0;
-    for (size_t i = begin; i < end; i++)
-        sum += (double)g[i] * g[i];
-    pass->sums[part] += sum;
+    pass->sums[part] += pass->kernels->sum_squares_f32(pass->list->gradients + begin, end - begin);
 }
 
 static void square_part(void *context, size_t i, int worker)
@@ -66,8 +63,7 @@ static void square_part(void *context, size_t i, int worker)
 
 double akin_gradients_norm(const akin_work *work, const akin_parameters *list)
 {
-    akin_parameters view = *list;
-    struct pass pass = { .list = &view, .kernels = work->kernels };
+    struct pass pass = { .list = list, .kernels = work->kernels->gradients };
     double sum = 0.0;
     akin_pool_run(work->pool, AKIN_PARTS, square_part, &pass);
     for (size_t i = 0; i < AKIN_PARTS; i++)
@@ -80,18 +76,14 @@ double akin_gradients_norm(const akin_work *work, const akin_parameters *list)
 static void step_range(struct pass *pass, size_t part, const akin_parameter *p, size_t begin,
                        size_t end)
 {
+    const akin_parameters *list = pass->list;
+    const akin_adamw *a = pass->adamw;
+    const float keep = p->kind == AKIN_PARAMETER_VECTOR ? 1.0f : pass->keep;
     (void)part;
-    const float keep = p->kind == AKIN_PARAMETER_VECTOR ? 1.0f : pass->keep_decayed;
-    const float rest1 = 1.0f - pass->beta1, rest2 = 1.0f - pass->beta2;
-    float *values = pass->list->values, *m = pass->list->moments1, *v = pass->list->moments2;
-    const float *gradients = pass->list->gradients;
-    for (size_t i = begin; i < end; i++) {
-        const float g = gradients[i] * pass->scale;
-        m[i] += rest1 * (g - m[i]);
-        v[i] = pass->beta2 * v[i] + rest2 * (g * g);
-        values[i] = keep * values[i] - pass->step * (m[i] / (sqrtf(v[i]) * pass->root + pass->eps));
-    }
-    memset(pass->list->gradients + begin, 0, (end - begin) * sizeof(float));
+    pass->kernels->adamw_f32(list->values + begin, list->gradients + begin,
+                             list->moments1 + begin, list->moments2 + begin, end - begin, keep,
+                             pass->scale, a->beta1, a->beta2, pass->step, pass->root,
+                             (float)a->eps);
 }
 
 static void step_part(void *context, size_t i, int worker)
@@ -107,14 +99,12 @@ void akin_adamw_step(const akin_work *work, const akin_adamw *adamw, akin_parame
     const double correction2 = 1.0 - pow(adamw->beta2, (double)step);
     struct pass pass = {
         .list = list,
-        .kernels = work->kernels,
-        .keep_decayed = (float)(1.0 - rate * adamw->decay),
+        .kernels = work->kernels->gradients,
+        .adamw = adamw,
+        .keep = (float)(1.0 - rate * adamw->decay),
         .scale = (float)scale,
-        .beta1 = (float)adamw->beta1,
-        .beta2 = (float)adamw->beta2,
         .step = (float)(rate / correction1),
         .root = (float)(1.0 / sqrt(correction2)),
-        .eps = (float)adamw->eps,
     };
     akin_pool_run(work->pool, AKIN_PARTS, step_part, &pass);
 }

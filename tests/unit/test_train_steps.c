@@ -1,6 +1,6 @@
-/* test_train_steps.c - thirty steps of tiny models have PyTorch's losses (tests/golden/train/steps):
- * InfoNCE, the sigmoid loss, concepts, patch dropping and cached vectors; the same bits whatever the
- * threads, and after a state that was written and read back. */
+/* test_train_steps.c - thirty steps of tiny models have PyTorch's losses (tests/golden/train/
+ * steps): InfoNCE, the sigmoid loss, concepts, patch dropping and cached vectors; the same bits
+ * whatever the threads, and after a state that was written and read back. */
 #include "unit.h"
 
 #include <stdio.h>

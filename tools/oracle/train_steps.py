@@ -2,7 +2,8 @@
 """Golden training runs: 30 steps of AdamW on whole, tiny open_clip models, and the loss of each.
 
     train_steps.py --out tests/golden/train/steps
-    train_steps.py --check FOLDER   a folder that test_net wrote: loaded strictly, its values compared
+    train_steps.py --check FOLDER...    what test_net wrote with AKIN_TEST_KEEP: loaded strictly, its
+                                        values compared
 
 The reference is open_clip 3.3.0's model in train mode over PyTorch in double precision. Weights,
 pixels and ids are made by formulas that the C test has too (values() of train_values.py).
