@@ -11,10 +11,12 @@ import iconify
 import texts
 
 # Marks of style, of size and of form that say nothing about what is shown.
-STYLE = set("""outline outlined filled fill solid bold line linear duotone twotone regular light thin
-    rounded round sharp broken two tone flat remix duo glyph stroke stroked s o alt f baseline mono
-    monochrome color colour colored mini small large medium big xs sm md lg xl icon icons sharper
-    24px 20px 16px 32px 48px 2x line2 variant simple basic fluent classic""".split())
+STYLE = set("""
+    outline outlined filled fill solid bold line linear duotone twotone regular light thin
+    rounded round sharp broken two tone flat remix duo glyph stroke stroked s o alt f baseline
+    mono monochrome color colour colored mini small large medium big xs sm md lg xl icon icons
+    sharper 24px 20px 16px 32px 48px 2x line2 variant simple basic fluent classic
+""".split())
 SKIPPED_CATEGORIES = ("Logos", "Programming")
 BRAND_SETS = ("fa7-brands", "fa-brands", "bxl", "cib", "simple-icons", "logos", "entypo-social",
               "devicon", "skill-icons", "streamline-logos")
@@ -82,9 +84,10 @@ def flips(words):
 
 @functools.cache
 def tags(packages):
-    """{words: [(tag, package)]} of lucide, Font Awesome (without brands) and Phosphor."""
+    """{words: [tag]} of lucide, Font Awesome (without brands) and Phosphor."""
     found = collections.defaultdict(list)
-    with open(os.path.join(packages.folder("lucide-static"), "tags.json"), encoding="utf-8") as file:
+    with open(os.path.join(packages.folder("lucide-static"), "tags.json"),
+              encoding="utf-8") as file:
         for icon, words in json.load(file).items():
             found[words_of(icon)] += words
     with open(os.path.join(packages.folder("@fortawesome/fontawesome-free"),

@@ -1,5 +1,5 @@
-"""Checks a built data set by hash and by name: nothing of E1, E10, E11 is in manifest.tsv, nothing of
-E2, E3 in twin.tsv. Reads the files alone, not what made them. Ends with 1 where something leaked."""
+"""Checks a built data set by hash and by name: nothing of E1, E10, E11 is in manifest.tsv, nothing
+of E2, E3 in twin.tsv. Reads the files alone, not what made them; ends with 1 where one leaked."""
 
 import collections
 import csv

@@ -108,8 +108,8 @@ class Hidden:
 
 
 def twin(rows, said, hidden, emoji, hashes):
-    """(picture rows, text rows) of the twin. Questions go with the name in them, pictures with those
-    of the same pixels. hashes: path -> hash of the pixels."""
+    """(picture rows, text rows) of the twin. Questions go with the name in them, pictures
+    with those of the same pixels. hashes: path -> hash of the pixels."""
     texts_kept, with_text = [], set()
     gone = set(hidden.concepts)
     # A concept that is no emoji but is called by a hidden name goes with all its pictures.

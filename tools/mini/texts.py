@@ -126,7 +126,8 @@ class Emoji:
             for word in words:
                 word = " ".join(word.split())
                 low = word.lower()
-                if low and low != name and low not in taken and count[low] <= MANY and "↑" not in low:
+                if low and low != name and low not in taken and count[low] <= MANY \
+                        and "↑" not in low:
                     found.setdefault(low, word)
             order = list(found)
             ranked = sorted(order, key=lambda w: (count[w], order.index(w)))
