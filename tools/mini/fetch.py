@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tarfile
 
+import texts
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -54,7 +56,7 @@ class Packages:
 
     def emoji_concept(self, title):
         """The concept of the emoji that carries this English name; None where there is none."""
-        return self.concept_of.get(" ".join(title.lower().replace("-", " ").split()))
+        return self.concept_of.get(texts.slug(title))
 
     def archive(self, name):
         """The archive of a package, fetched where the cache lacks it, its hash checked."""

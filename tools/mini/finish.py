@@ -4,13 +4,17 @@ tokenizer and the attribution."""
 import collections
 import glob
 import hashlib
+import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
 
+import fetch
 import frame
+import splits
 import texts
 import tokenizer
 
@@ -21,7 +25,14 @@ def pixels(path):
     return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
 
 
-def same_looking(rows, emoji):
+def hash_all(rows, threads):
+    """{path: hash of the pixels}"""
+    paths = [p[0] for p in rows.pictures]
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(paths, pool.map(lambda p: pixels(os.path.join(rows.folder, p)), paths)))
+
+
+def same_looking(rows, emoji, hashes):
     """{concept: the concept it is merged into}: emoji that most styles draw with equal pixels."""
     by_pixels, styles = collections.defaultdict(set), collections.defaultdict(set)
     for path, part, concept, *_ in rows.pictures:
@@ -29,7 +40,7 @@ def same_looking(rows, emoji):
             continue
         style, _, code = os.path.basename(path)[:-4].partition("-")
         if code == concept:  # not a skin tone
-            by_pixels[style, pixels(os.path.join(rows.folder, path))].add(concept)
+            by_pixels[style, hashes[path]].add(concept)
             styles[concept].add(style)
     pairs = collections.Counter()
     for concepts in by_pixels.values():
@@ -104,14 +115,71 @@ def eval_styles(out, packages, emoji, options, merged, note):
             note(f"eval/{name}.tsv: {len(pictures)} pictures, as many names")
 
 
+# What the texts come from; the pictures' licences come with the pictures.
+TEXT_PACKAGES = ("cldr-annotations-full", "cldr-annotations-derived-full", "cldr-localenames-full",
+                 "emojilib", "unicode-emoji-json", "lucide-static", "@fortawesome/fontawesome-free",
+                 "@phosphor-icons/core")
+SPELLED = {"(CC-BY-4.0 AND OFL-1.1 AND MIT)": "CC-BY-4.0", "Unicode-DFS-2016": "Unicode-3.0"}
+
+
+def person(value):
+    return value.get("name", "") if isinstance(value, dict) else value or ""
+
+
+def attribution(out, rows, packages):
+    """ATTRIBUTION.md: a line a source and licence, with its authors and count of pictures."""
+    authors, counts = collections.defaultdict(set), collections.Counter()
+    for (source, licence, author, part), count in rows.credit.items():
+        counts[source, licence, part] += count
+        authors[source, licence, part] |= {author} - {""}
+    lines = ["# Where the data of mini come from", "",
+             "Written by `tools/mini/make` from the packages' own licence fields.", "",
+             "## Pictures", "", "| source | part | licence | authors | pictures |",
+             "| --- | --- | --- | --- | --- |"]
+    for (source, licence, part), count in sorted(counts.items()):
+        names = sorted(authors[source, licence, part])
+        free = licence in ("public domain", "CC0-1.0")
+        who = f"{len(names)} authors" if free and len(names) > 10 else ", ".join(names)
+        who = who.replace("|", "/").replace("\n", " ")
+        lines.append(f"| {source} | {part} | {licence} | {who} | {count} |")
+    lines += ["", "## Texts", "", "| source | licence | authors |", "| --- | --- | --- |"]
+    for name in TEXT_PACKAGES:
+        with open(os.path.join(packages.folder(name), "package.json"), encoding="utf-8") as file:
+            about = json.load(file)
+        licence = about.get("license") or ", ".join(x["type"] for x in about.get("licenses", []))
+        licence = SPELLED.get(licence, licence)
+        if licence not in frame.LICENCES:
+            raise frame.RecipeError(f"{name}: licence '{licence}' is not one of those allowed")
+        who = person(about.get("author")) or ", ".join(map(person, about.get("maintainers", [])))
+        lines.append(f"| {name} {packages.version(name)} | {licence} | {who} |")
+    with open(os.path.join(out, "ATTRIBUTION.md"), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    return len(counts)
+
+
 def finish(out, rows, emoji, packages, options, note):
-    merged = same_looking(rows, emoji)
+    note(f"ATTRIBUTION.md: {attribution(out, rows, packages)} sources")
+    hashes = hash_all(rows, options.threads)
+    merged = same_looking(rows, emoji, hashes)
     merge(rows, merged)
     note(f"{len(merged)} emoji look like another in most styles and share its concept")
-    plain = plain_concepts(rows)
-    said = frame.text_rows(rows, plain)
+    said = frame.text_rows(rows, plain_concepts(rows))
     frame.write_manifest(os.path.join(out, "manifest.tsv"), picture_rows(rows),
                          [row[:4] for row in said])
     note(f"manifest.tsv: {len(rows.pictures)} pictures, {len(said)} texts")
     eval_styles(out, packages, emoji, options, merged, note)
+
+    hidden = splits.Hidden(emoji, merged)
+    pictures, kept = splits.twin(rows, said, hidden, emoji, hashes)
+    frame.write_manifest(os.path.join(out, "twin.tsv"), pictures, kept)
+    note(f"twin.tsv: {len(pictures)} pictures, {len(kept)} texts")
+    for name, shown, names in splits.eval_sets(rows, hidden, emoji):
+        copied = []
+        for path, concept in shown:
+            target = os.path.join(out, "eval", path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(os.path.join(out, path), target)
+            copied.append((path, concept))
+        write_eval(out, name, copied, names)
+        note(f"eval/{name}.tsv: {len(copied)} pictures, {len(names)} names")
     tokenizer.train(out, said, emoji, note)

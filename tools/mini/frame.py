@@ -4,9 +4,9 @@ A part is a module part_NAME.py with
 
     build(packages, out, add, options)
 
-packages.folder(NAME) is an unpacked package (fetch.py), packages.emoji_concept(ENGLISH) the concept
-of an emoji by its name, `out` the data set's folder, options.render(svgs, size) draws SVG texts with
-a cache, and
+packages.folder(NAME) is an unpacked package (fetch.py), packages.emoji_concept(ENGLISH) the
+concept of an emoji by its name, `out` the data set's folder, options.render(svgs, size) draws SVG
+texts with a cache, and
 
     add(picture, name, concept, texts=[(language, text, weight)], weight=1.0, kind="art", stage=0,
         flip=1, licence="", author="", source="")
@@ -32,6 +32,9 @@ from PIL import Image
 import templates
 
 SIDE = 96
+SHEET = 64  # drawings by one process
+SQUARE = re.compile(r'^([^>]*viewBox="\S+ \S+ ([\d.]+) \2") width="[^"]*" height="[^"]*"')
+OWN = re.compile(r'\bid=|<style|<image|<!|<animate')
 COLUMNS = ("path", "language", "text", "concept", "weight", "stage", "kind", "flip")
 LICENCES = ("MIT", "Apache-2.0", "ISC", "CC0-1.0", "public domain", "CC-BY-3.0", "CC-BY-3.0-US",
             "CC-BY-4.0", "OFL-1.1", "Unicode-3.0", "own")
@@ -63,27 +66,63 @@ class Renderer:
         self.folder = os.path.join(cache, "drawn")
         self.threads = threads
 
-    def one(self, svg, size):
+    def path(self, svg, size):
         key = hashlib.sha256(f"{size}\n{svg}".encode()).hexdigest()
-        path = os.path.join(self.folder, key[:2], key + ".png")
+        return os.path.join(self.folder, key[:2], key + ".png")
+
+    def keep(self, path, data):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".part", "wb") as file:
+            file.write(data)
+        os.replace(path + ".part", path)
+
+    def draw(self, svg, width, height):
+        """The PNG, b"" where there is none."""
+        command = ["rsvg-convert", "-a", "-w", str(width), "-h", str(height)]
+        try:
+            done = subprocess.run(command, input=svg.encode(), capture_output=True, timeout=20)
+            Image.open(io.BytesIO(done.stdout)).load()
+            return done.stdout
+        except (subprocess.TimeoutExpired, OSError, SyntaxError, ValueError):
+            return b""
+
+    def one(self, svg, size):
+        path = self.path(svg, size)
         if not os.path.exists(path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            command = ["rsvg-convert", "-a", "-w", str(size), "-h", str(size)]
-            try:
-                done = subprocess.run(command, input=svg.encode(), capture_output=True, timeout=20)
-                Image.open(io.BytesIO(done.stdout)).load()
-                data = done.stdout
-            except (subprocess.TimeoutExpired, OSError, SyntaxError, ValueError):
-                data = b""  # remembered: it will not come out better next time
-            with open(path + ".part", "wb") as file:
-                file.write(data)
-            os.replace(path + ".part", path)
+            # Nothing is remembered too: it will not come out better next time.
+            self.keep(path, self.draw(svg, size, size))
         return path if os.path.getsize(path) else None
+
+    def sheet(self, svgs, size):
+        """Draws up to SHEET square drawings by one process, in a row: starting it takes longer than
+        drawing an icon. What fails is left to one()."""
+        inner = []
+        for i, svg in enumerate(svgs):
+            placed = f'<svg x="{i * size}" y="0" width="{size}" height="{size}" '
+            inner.append(placed + SQUARE.sub(r"\1", svg[5:]))
+        width = size * len(svgs)
+        whole = ('<svg xmlns="http://www.w3.org/2000/svg" '
+                 'xmlns:xlink="http://www.w3.org/1999/xlink" '
+                 f'viewBox="0 0 {width} {size}" width="{width}" height="{size}">'
+                 + "".join(inner) + "</svg>")
+        data = self.draw(whole, width, size)
+        if not data:
+            return
+        picture = Image.open(io.BytesIO(data)).convert("RGBA")
+        for i, svg in enumerate(svgs):
+            saved = io.BytesIO()
+            picture.crop((i * size, 0, (i + 1) * size, size)).save(saved, "PNG", compress_level=6)
+            self.keep(self.path(svg, size), saved.getvalue())
 
     def __call__(self, svgs, size=SIDE):
         """Paths of the drawings in the order of `svgs`, None where one failed."""
+        missing = [s for s in dict.fromkeys(svgs) if not os.path.exists(self.path(s, size))]
+        # Ids and styles of one drawing would meet those of its neighbours.
+        plain = [s for s in missing if SQUARE.search(s) and not OWN.search(s)]
+        groups = [plain[i:i + SHEET] for i in range(0, len(plain), SHEET)]
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda svg: self.one(svg, size), svgs, chunksize=1))
+            list(pool.map(lambda group: self.sheet(group, size), groups))
+            return list(pool.map(lambda svg: self.one(svg, size), svgs))
 
 
 def fitted(picture, side=SIDE):
@@ -106,6 +145,7 @@ class Rows:
         self.texts = {}  # concept -> {(language, text): [weight, part]}
         self.credit = collections.Counter()
         self.names = set()
+        self.refused = lambda text: False  # texts that a test holds out
 
     def add(self, part, picture, name, concept, texts=(), weight=1.0, kind="art", stage=0, flip=1,
             licence="", author="", source=""):
@@ -126,7 +166,7 @@ class Rows:
 
     def text(self, part, concept, language, text, weight):
         text = clean(text)
-        if text and weight > 0:
+        if text and weight > 0 and not self.refused(text):
             known = self.texts.setdefault(concept, {})
             # Seen twice it counts once.
             entry = known.setdefault((language, text), [weight, part])
@@ -145,7 +185,7 @@ class Rows:
 
 
 def language_masses(rows):
-    """The share of each language: English and Chinese given, the others by the root of their texts."""
+    """Each language's share: English and Chinese given, the others by the root of their texts."""
     counts = collections.Counter()
     for known in rows.texts.values():
         for (language, _), (_, part) in known.items():
@@ -161,7 +201,9 @@ def questions(concept, language, known):
     asked = templates.TEMPLATES.get(language)
     if not asked or not known:
         return []
+    # Names and what is as good as one; keywords may be verbs and qualities.
     ranked = sorted(known, key=lambda text: (-known[text], text))
+    ranked = [text for text in ranked if known[text] >= 0.45 * known[ranked[0]]]
     count = QUESTION_ROWS.get(language, 3)
     first = crc(f"{language}:{concept}")
     # A step that has no factor in common with the number of templates meets all of them.
@@ -175,8 +217,8 @@ def questions(concept, language, known):
 
 
 def text_rows(rows, plain=()):
-    """[(concept, language, text, weight, base)]: texts and the questions around them; the weights of
-    a concept add up to 1. `plain`: concepts that are asked no questions."""
+    """[(concept, language, text, weight, base)]: texts and the questions around them; the weights
+    of a concept add up to 1. `plain`: concepts that are asked no questions."""
     masses = language_masses(rows)
     found = []
     for concept in sorted(rows.texts):
@@ -213,7 +255,8 @@ def number(value):
 
 
 def write_manifest(path, pictures, texts):
-    """pictures: (path, concept, weight, kind, stage, flip); texts: (concept, language, text, weight)."""
+    """pictures: (path, concept, weight, kind, stage, flip);
+    texts: (concept, language, text, weight)."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path + ".part", "w", encoding="utf-8", newline="\n") as file:
         file.write("\t".join(COLUMNS) + "\n")

@@ -7,9 +7,9 @@ import os
 LICENCES = {"MIT": "MIT", "Apache-2.0": "Apache-2.0", "ISC": "ISC", "CC0-1.0": "CC0-1.0",
             "CC-BY-4.0": "CC-BY-4.0", "CC-BY-3.0": "CC-BY-3.0", "OFL-1.1": "OFL-1.1",
             "Unlicense": "public domain"}
-# Collected for what they are, not for what they show: logos, weapons of marks, other projects' art
-# under licences of their own.
-BRANDS = ("logos", "simple-icons", "skill-icons", "devicon", "devicon-plain", "cib", "brandico",
+# Not used: logos and marks; emoji whose art is under other terms than the set says, or held out.
+SKIPPED = ("emojione", "emojione-monotone", "emojione-v1", "openmoji", "logos",
+           "simple-icons", "skill-icons", "devicon", "devicon-plain", "cib", "brandico",
           "fa-brands", "fa6-brands", "fa7-brands", "token", "token-branded", "cryptocurrency",
           "cryptocurrency-color", "arcticons", "vscode-icons", "material-icon-theme", "file-icons",
           "catppuccin", "nonicons", "entypo-social", "bxl", "unjs", "geo", "svg-spinners",

@@ -52,11 +52,17 @@ def main():
     note(start, f"{len(emoji.order)} emoji in {len(emoji.names)} languages")
     rows = frame.Rows(said.out)
     options.rows = rows
+    heldout = "heldout" if os.path.exists(os.path.join(HERE, "heldout.py")) else None
+    if heldout:  # E10 and E11: what no text may name, and their pictures
+        heldout = importlib.import_module(heldout)
+        rows.refused = heldout.Filter()
     for part in parts:
         before = len(rows.pictures)
         importlib.import_module("part_" + part).build(packages, said.out, rows.adder(part), options)
         note(start, f"{part}: {len(rows.pictures) - before} pictures")
     finish.finish(said.out, rows, emoji, packages, options, lambda text: note(start, text))
+    if heldout and not said.parts:
+        heldout.make(packages, options, os.path.join(said.out, "eval"))
 
 
 if __name__ == "__main__":

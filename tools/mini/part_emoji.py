@@ -5,7 +5,6 @@ Noto and Twemoji come as vectors where @iconify/json has them and as 64-pixel pi
 
 import collections
 import glob
-import json
 import os
 
 from PIL import Image
@@ -24,7 +23,8 @@ def files(packages, style):
     if style == "fluent3d":
         pattern = os.path.join(packages.folder("@lobehub/fluent-emoji-3d"), "assets/*.webp")
     else:
-        pattern = os.path.join(packages.folder(f"emoji-datasource-{style}"), f"img/{style}/64/*.png")
+        folder = packages.folder(f"emoji-datasource-{style}")
+        pattern = os.path.join(folder, f"img/{style}/64/*.png")
     for path in sorted(glob.glob(pattern)):
         try:
             concept, tones = texts.code_of_file(os.path.splitext(os.path.basename(path))[0])
@@ -45,8 +45,8 @@ def build(packages, out, add, options):
             licence=licence, author=author, source=source)
 
     vectors = {}  # (style, concept) -> (svg, icon set)
-    for style, name in (("google", "noto"), ("twitter", "twemoji"), ("fluentflat", "fluent-emoji-flat"),
-                        ("noto1", "noto-v1")):
+    for style, name in (("google", "noto"), ("twitter", "twemoji"), ("noto1", "noto-v1"),
+                        ("fluentflat", "fluent-emoji-flat")):
         icons = iconify.load(packages, name)
         for icon in icons.names():
             concept = emoji.by_slug.get(texts.slug(icon))

@@ -1,4 +1,5 @@
-"""Questions and requests around a name, by language. {} is the name, {a} the name with its article."""
+"""Questions and requests around a name, by language: {} is the name, {a} the name with its
+article."""
 
 TEMPLATES = {
     "en": [
@@ -26,8 +27,9 @@ TEMPLATES = {
         "{}在哪裡？", "圖中有{}嗎？", "請找出{}",
     ],
     "de": [
-        "ein Bild: {}", "Bild von {}", "Zeichnung: {}", "Foto von {}", "Symbol für {}", "zeig mir {}",
-        "welche Farbe hat das: {}?", "suche {}", "ist das {}?", "wo ist hier {} zu sehen?",
+        "ein Bild: {}", "Bild von {}", "Zeichnung: {}", "Foto von {}", "Symbol für {}",
+        "zeig mir {}", "welche Farbe hat das: {}?", "suche {}", "ist das {}?",
+        "wo ist hier {} zu sehen?",
     ],
     "fr": [
         "une image : {}", "une photo de {}", "un dessin de {}", "symbole : {}", "montre-moi {}",
@@ -58,19 +60,20 @@ TEMPLATES = {
         "{} 보여 주세요", "{} 찾아 주세요", "{} 어디에 있나요?",
     ],
     "ar": [
-        "صورة {}", "رسم {}", "رمز {}", "أرني {}", "ابحث عن {}", "ما لون {}؟", "هل هذا {}؟", "أين {}؟",
+        "صورة {}", "رسم {}", "رمز {}", "أرني {}", "ابحث عن {}", "ما لون {}؟", "هل هذا {}؟",
+        "أين {}؟",
     ],
     "hi": [
-        "{} की तस्वीर", "{} का चित्र", "{} का चिह्न", "{} दिखाओ", "{} का रंग क्या है?", "क्या यह {} है?",
-        "{} कहाँ है?", "{} खोजो",
+        "{} की तस्वीर", "{} का चित्र", "{} का चिह्न", "{} दिखाओ", "{} का रंग क्या है?",
+        "क्या यह {} है?", "{} कहाँ है?", "{} खोजो",
     ],
     "tr": [
         "{} resmi", "{} çizimi", "{} fotoğrafı", "{} simgesi", "bana şunu göster: {}", "bul: {}",
         "bu ne renk: {}?", "nerede: {}?",
     ],
     "id": [
-        "gambar {}", "foto {}", "ikon {}", "tunjukkan {}", "cari {}", "apa warna {}?", "apakah ini {}?",
-        "di mana {}?",
+        "gambar {}", "foto {}", "ikon {}", "tunjukkan {}", "cari {}", "apa warna {}?",
+        "apakah ini {}?", "di mana {}?",
     ],
     "vi": [
         "hình ảnh {}", "bức vẽ {}", "biểu tượng {}", "ảnh {}", "cho tôi xem {}", "tìm {}",
@@ -82,8 +85,8 @@ TEMPLATES = {
     ],
 }
 
-PLURALS = ("s", "people", "men", "women", "children", "hands", "feet", "teeth", "dice", "rice", "hair",
-           "water", "weather", "money", "music", "bread", "cheese", "meat", "ice")
+PLURALS = ("s", "people", "men", "women", "children", "hands", "feet", "teeth", "dice", "rice",
+           "hair", "water", "weather", "money", "music", "bread", "cheese", "meat", "ice")
 
 
 def with_article(name):

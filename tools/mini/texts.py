@@ -11,6 +11,23 @@ LEAST = 500  # names a locale must have to count as a language of its own
 MANY = 30  # a keyword of more concepts than this names none of them
 KEPT = {"en": 12, "zh": 8}  # keywords of a concept that are kept; elsewhere:
 KEPT_ELSEWHERE = 5
+# What people say for what CLDR names otherwise, with the weight of a name.
+ALIASES = {
+    "en": {"automobile": "car", "bicycle": "bike", "airplane": "plane", "mobile phone": "phone",
+           "television": "TV", "person": "human", "hamburger": "burger", "red apple": "apple",
+           "sport utility vehicle": "SUV", "delivery truck": "truck", "laptop": "computer",
+           "camera": "photo camera", "motorcycle": "motorbike", "light bulb": "lamp",
+           "hot beverage": "coffee", "bus": "coach", "chair": "seat", "wrapped gift": "present",
+           "T-shirt": "tee shirt", "money bag": "bag of money", "deciduous tree": "tree",
+           "soccer ball": "football", "wine glass": "glass of wine", "beer mug": "beer",
+           "sailboat": "boat", "graduation cap": "academic hat", "crescent moon": "moon",
+           "shortcake": "cake", "running shoe": "sneaker", "taxi": "cab", "red heart": "heart",
+           "rose": "red rose", "envelope": "letter", "house": "home", "dog": "puppy",
+           "teacup without handle": "tea", "cooked rice": "bowl of rice", "sun": "sunshine",
+           "eyeglasses": "glasses", "glass of milk": "milk", "oncoming police car": "police"},
+    "zh": {"汽车": "车辆", "飞机": "客机", "自行车": "单车", "手机": "电话", "电视机": "电视",
+           "红苹果": "苹果", "狗": "小狗", "猫": "小猫", "房子": "房屋"},
+}
 HIDDEN = (0xFE0F, 0x200D)
 TONES = range(0x1F3FB, 0x1F400)
 
@@ -68,6 +85,16 @@ class Emoji:
             english = self.names["en"].get(concept, self.english[concept])
             for name in (english, self.english[concept]):
                 self.by_slug.setdefault(slug(name), concept)
+        for concept in self.order:
+            alias = ALIASES["en"].get(self.names["en"].get(concept))
+            if alias:
+                self.by_slug.setdefault(slug(alias), concept)
+        # English keywords that one concept alone has, and no name is.
+        owners = collections.defaultdict(set)
+        for concept, words in raw["en"].items():
+            for word in words:
+                owners[slug(word)].add(concept)
+        self.by_keyword = {w: next(iter(c)) for w, c in owners.items() if len(c) == 1}
 
     def read(self, folder, raw):
         for locale in sorted(os.listdir(folder)):
@@ -99,7 +126,8 @@ class Emoji:
             for word in words:
                 word = " ".join(word.split())
                 low = word.lower()
-                if low and low != name and low not in taken and count[low] <= MANY and "↑" not in low:
+                if low and low != name and low not in taken and count[low] <= MANY \
+                        and "↑" not in low:
                     found.setdefault(low, word)
             order = list(found)
             ranked = sorted(order, key=lambda w: (count[w], order.index(w)))
@@ -115,6 +143,8 @@ class Emoji:
             if not name:
                 continue
             found.append((language, name, 1.0))
+            if name in ALIASES.get(language, ()):
+                found.append((language, ALIASES[language][name], 0.8))
             if language == "en" and slug(self.english[concept]) != slug(name):
                 found.append((language, self.english[concept], 0.5))
             words = self.keywords[language].get(concept, [])

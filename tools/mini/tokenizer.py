@@ -1,8 +1,9 @@
 """The byte-level BPE of mini, trained on its own texts.
 
-Words are runs of \\w, which holds combining marks, so that no script is cut at its vowel signs. There
-is no space before a word: 'car' is one token at the beginning of a text and inside it, in languages
-without spaces too. The end token has the highest id, where CLIP's text tower takes its vector.
+Words are runs of \\w, which holds combining marks, so that no script is cut at its vowel signs.
+There is no space before a word: 'car' is one token at the beginning of a text and inside it, in
+languages without spaces too. The end token has the highest id, where CLIP's text tower takes its
+vector.
 """
 
 import collections
@@ -10,7 +11,8 @@ import json
 import os
 import random
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
+                        trainers)
 
 SIZE = 14336
 SAMPLES = 600_000
@@ -20,7 +22,7 @@ QUESTION = "请描述图片中的车辆是什么颜色的，以及它在什么�
 
 
 def sample(said, seed=1):
-    """Texts drawn by the root of their weight: between how often training meets a text and one each."""
+    """Texts drawn by the root of their weight: between their share in training and one each."""
     by_language = collections.defaultdict(list)
     mass = collections.Counter()
     for _, language, text, weight, _ in said:
