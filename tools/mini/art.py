@@ -15,6 +15,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STYLES = {"noto": "Apache-2.0", "twemoji": "CC-BY-4.0", "fluent-emoji-flat": "MIT",
           "noto-v1": "Apache-2.0"}
 SIDE = 128
+# Artwork whose main colour is not the thing's (a belly, a blanket, the margin of a wing).
+SKIP = {("frog", "fluent-emoji-flat"), ("frog", "fluent-3d"), ("bed", "noto"), ("bed", "twemoji"),
+        ("butterfly", "fluent-emoji-flat"), ("butterfly", "fluent-3d"), ("penguin", "noto"),
+        ("duck", "fluent-3d"), ("duck", "twemoji"), ("owl", "fluent-3d"), ("train", "fluent-3d")}
 NOT_IN = {0xFE0F, 0x200D}
 # Where a set calls an emoji otherwise than CLDR.
 OTHER_NAMES = {"✈": "airplane", "☂": "umbrella", "🛵": "motor-scooter", "🚂": "locomotive"}
@@ -51,14 +55,9 @@ def svg_of(icons, name):
             f'{icon["body"]}</svg>')
 
 
-def whole(picture, mask):
-    """Half transparent pixels of the mask, to be scaled with the picture."""
-    return Image.fromarray((mask * 255).astype(np.uint8), "L")
-
-
 def add_art(thing, style, picture):
     picture = drawing.trimmed(picture, 0)
-    if picture is None:
+    if picture is None or (thing.en, style) in SKIP:
         return
     # An opaque ground behind the drawing is no object.
     alpha = np.asarray(picture)[..., 3]

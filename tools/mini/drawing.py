@@ -1,11 +1,7 @@
-"""What the parts share: drawing SVG files, trimming pictures, telling copies, random numbers."""
+"""What the parts share: trimming pictures, telling copies, random numbers."""
 
-import io
 import random
-import resource
-import subprocess
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -20,35 +16,6 @@ def crc(text):
 def rng(*names):
     """Random numbers that depend on the names alone, the same in every Python."""
     return random.Random(crc("/".join(map(str, names))))
-
-
-def _limit():
-    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-    resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-
-
-def render_svg(data, size, seconds=5):
-    """The drawing as RGBA, its longer side `size`; None where rsvg-convert fails or is too slow.
-    The file comes through a pipe: without a folder of its own it cannot name other files."""
-    command = ["rsvg-convert", "--keep-aspect-ratio", "-w", str(size), "-h", str(size)]
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=seconds,
-                              preexec_fn=_limit)
-        picture = Image.open(io.BytesIO(done.stdout))
-        return picture.convert("RGBA")
-    except (subprocess.TimeoutExpired, OSError, ValueError, SyntaxError):
-        return None
-
-
-def render_svgs(paths, size, seconds=5, threads=2):
-    """The drawings of many files in their order."""
-
-    def one(path):
-        with open(path, "rb") as file:
-            return render_svg(file.read(), size, seconds)
-
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(one, paths, chunksize=1)
 
 
 def trimmed(picture, margin=0.02):

@@ -2,7 +2,8 @@
 
 Hidden, by crc32 of UTF-8 text modulo 100, so that no list is kept and none was chosen:
     a word            crc32("word:LANGUAGE:WORD") < 12      e.g. "word:en:apple"
-    a font family     crc32("font:FAMILY") < 25             e.g. "font:NotoSerif"
+    a font family     the lowest crc32("font:FAMILY") of those that part_words.py has for a script
+                      (Latin: NotoSerifDisplay; Chinese: NotoSerifCJK)
     object, colour    crc32("CODE:COLOUR") < 10             e.g. "1f697:red" (code as in data.md's splits)
     object, place     crc32("CODE:PLACE") < 10              e.g. "1f697:beach", "1f697:night sky"
 for the 50 OBJECTS, 8 COLOURS and 8 places.TESTED only; other objects, colours and places hide nothing.
@@ -32,8 +33,8 @@ def hidden_word(language, word):
     return drawing.crc(f"word:{language}:{word.lower()}") % 100 < 12
 
 
-def hidden_font(family):
-    return drawing.crc(f"font:{family}") % 100 < 25
+def font_rank(family):
+    return drawing.crc(f"font:{family}") % 100, family
 
 
 def hidden_colour(thing, colour):
@@ -140,6 +141,7 @@ def make(packages, options, out):
     import part_scenes
     import part_words
     import sentences
+    import texts
 
     os.makedirs(os.path.join(out, "e11"), exist_ok=True)
     things = art.load(packages, options)
@@ -158,7 +160,7 @@ def make(packages, options, out):
     write(os.path.join(out, "e11.json"), {"rows": rows, "objects": list(OBJECTS),
                                           "colours": list(COLOURS), "places": list(places.TESTED),
                                           "sentences": full})
-    words = part_words.held_out(packages, out)
+    words = part_words.held_out(packages, texts.Emoji(packages), out)
     write(os.path.join(out, "e10.json"), {"rows": words})
     print(f"{len(rows)} scenes, {len(words)} words")
 

@@ -2,8 +2,8 @@
 
 Left out: plain shapes, flags, playing cards, buttons, icon themes (their titles name the theme, not
 the picture), page templates and patterns, and every file that names the GPL or another licence than
-the public domain. A drawing that takes rsvg-convert longer than a few seconds is left out as well,
-so are empty pictures and near copies of one drawn before.
+the public domain. So are drawings that rsvg-convert cannot draw in time, empty pictures and near
+copies of one drawn before.
 """
 
 import collections
@@ -11,7 +11,10 @@ import html
 import os
 import re
 
+from PIL import Image
+
 import drawing
+import heldout
 
 PACKAGE = "openclipart-svg"
 SKIP = (
@@ -28,7 +31,7 @@ EMPTY_TAGS = set("""hash clip_art clipart clip art externalsource unsorted icon 
     openclipart open clip_art_library map_symbols map_symbol action special shape shapes""".split())
 EMPTY_WORDS = set("""clipart clip art svg icon icons vector image picture of drawing bw b&w color colour
     version outline outlined the a an b w and black white fixed new untitled""".split())
-UNFIT = re.compile(r"(?i)pantyhose|stripper|sexy|nude|swastika|xbill|bill gates")
+UNFIT = re.compile(r"(?i)icon-theme|gold-theme|creation day|clip art collection|pantyhose|stripper|sexy|nude|swastika|xbill|bill gates")
 # Who named their drawings in another language than English.
 LANGUAGES = {"rollandin": "it", "guillou": "fr"}
 MANY = 40  # pictures under one title that are kept
@@ -55,7 +58,7 @@ def cleaned_title(title, author):
     for part in (author, *author.split()):
         if len(part) > 3:
             title = re.sub(rf"(?i)\b{re.escape(part)}\b", " ", title)
-    title = re.sub(r"\([^)]*\)|\[[^\]]*\]|\.\.\.|- RPG map elements", " ", title)
+    title = re.sub(r"\([^)]*\)|\[[^\]]*\]|\.\.\.|- RPG map elements|- (?:clothing|body part)\b", " ", title)
     title = re.sub(r"(?i)\barchitetto\b|\bfrancesco\b|\brollandin\b|\bby\b.*$|\.svg\b", " ", title)
     title = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title)
     title = re.sub(r"(?i)\b(?:v|ver|version|r|sm)?[\s.]*\d[\d.]*\b|(?<=[a-z])\d+\b|#\d+", " ", title)
@@ -63,10 +66,10 @@ def cleaned_title(title, author):
     words = " ".join(title.lower().split()).strip(" -,/'&").split()
     while len(words) > 1 and words[0] in ("a", "an", "the", "color", "colour", "contour", "w", "aiga"):
         words = words[1:]
-    while len(words) > 1 and words[-1] in ("icon", "symbol", "clipart", "drawing", "illustration", "bw",
+    while len(words) > 1 and words[-1] in ("icon", "symbol", "clipart", "drawing", "illustration", "bw", "simple",
                                            "color", "colour", "openclipart", "architetto"):
         words = words[:-1]
-    title = " ".join(words).strip(" -,/'&")
+    title = " ".join(words).replace("baloon", "balloon").strip(" -,/'&")
     if all(w in EMPTY_WORDS for w in words) or not 3 <= len(title) <= 60 or len(words) > 9:
         return ""
     return title
@@ -127,6 +130,11 @@ def named(found):
             yield path, relative, title, tags, author
 
 
+def source(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
 def build(packages, out, add, options):
     root = os.path.join(packages.folder(PACKAGE), "usr/share/openclipart/svg")
     found = []
@@ -141,13 +149,14 @@ def build(packages, out, add, options):
             if about:
                 found.append((path, relative, about))
     found = list(named(found))
+    told = heldout.Filter()
     frequency = collections.Counter(t for _, _, _, tags, _ in found for t in tags)
     seen = drawing.Seen()
     kept = collections.Counter()
-    jobs = [path for path, *_ in found]
-    for (path, relative, title, tags, author), picture in zip(
-            found, drawing.render_svgs(jobs, 288, seconds=6)):
-        if picture is None or kept[title] >= MANY:
+    drawn = options.render([source(path) for path, *_ in found], 288)
+    for (path, relative, title, tags, author), drawing_path in zip(found, drawn):
+        picture = Image.open(drawing_path).convert("RGBA") if drawing_path else None
+        if picture is None or kept[title] >= MANY or told(title):
             continue
         picture = drawing.trimmed(picture)
         if picture is None or max(picture.size) > 8 * min(picture.size) or seen.before(picture):

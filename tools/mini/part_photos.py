@@ -155,5 +155,5 @@ def build(packages, out, add, options):
             texts.append(("en", f"{title}, {group}", 0.5))
         concept = packages.emoji_concept(title.lower()) or "photo:" + title.lower()
         add(picture, re.sub(r"[^\w-]+", "-", os.path.splitext(key)[0]), concept, texts, weight=1.0,
-            kind="photo", licence=about["License"], author=about.get("Copyright", ""),
+            kind="photo", licence="CC0-1.0" if "0" in about["License"] else "public domain", author=about.get("Copyright", ""),
             source=about.get("Source") or f"{PACKAGE} {key}")
