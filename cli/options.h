@@ -55,6 +55,9 @@ typedef struct cli_args {
     bool with_self, exclude_self, paths, null, jsonl;
     bool skipped, repair, missing;
 
+    const char *language;
+    bool no_zero_shot;
+
     const char *completion; /* the hidden options of `help` */
     bool man;
 } cli_args;
@@ -89,10 +92,11 @@ enum {
     VERB_COPY = 8192,
     VERB_EXPORT = 16384,
     VERB_IMPORT = 32768,
+    VERB_EVAL = 65536,
     VERB_COLLECTION = VERB_INDEX | VERB_SEARCH | VERB_INFO | VERB_VERIFY | VERB_COMPACT |
         VERB_REINDEX | VERB_COPY | VERB_EXPORT | VERB_IMPORT,
     VERB_MODEL_USING = VERB_EMBED | VERB_CLASSIFY | VERB_TOKENIZE | VERB_PREPROCESS | VERB_BENCH |
-        VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX,
+        VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX | VERB_EVAL,
     VERB_WORKING = VERB_MODEL_USING | VERB_COLLECTION
 };
 
