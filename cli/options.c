@@ -33,10 +33,11 @@ const cli_option cli_options[] = {
       "the labels, between commas" },
     { "labels-file", 0, KIND_VALUE, "FILE", VERB_CLASSIFY, AT(labels_file), 0,
       "the labels, one a line" },
-    { "template", 0, KIND_LIST, "TEXT", VERB_CLASSIFY, AT(templates_given), 0,
+    { "template", 0, KIND_LIST, "TEXT", VERB_CLASSIFY | VERB_EVAL, AT(templates_given), 0,
       "the sentence around a label, with one {}; may be given many times "
-      "(default: a photo of a {})" },
-    { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY, AT(template_set), 0,
+      "(default: a photo of a {}; eval: {})" },
+    { "templates", 0, KIND_CHOICE, "openai-80|openai-7|simple", VERB_CLASSIFY | VERB_EVAL,
+      AT(template_set), 0,
       "a published set of such sentences, whose mean is the label: CLIP's 80 for ImageNet, the 7 "
       "picked from them, or 'a photo of a {}'" },
     { "top", 0, KIND_COUNT, "N", VERB_CLASSIFY, AT(top), 1000000, "print only the N best labels" },
@@ -44,9 +45,14 @@ const cli_option cli_options[] = {
       AT(output), 0, "write to this file, whole or not at all; of train, a folder" },
     { "what", 0, KIND_CHOICE, "image|text|preprocess|search|train", VERB_BENCH, AT(what), 0,
       "what to measure" },
-    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN,
+    { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN |
+          VERB_EVAL,
       AT(batch), CLI_BATCH_MAX,
-      "inputs computed together (default 16; bench: 1; the pairs of a step of training: 128)" },
+      "inputs computed together (default 16; bench: 1; eval: 64; the pairs of a step of training: 128)" },
+    { "language", 0, KIND_VALUE, "L", VERB_EVAL, AT(language), 0,
+      "only texts of this language, as the manifest writes it" },
+    { "no-zero-shot", 0, KIND_FLAG, NULL, VERB_EVAL, AT(no_zero_shot), 0,
+      "retrieval alone: no labels, no classes" },
     { "tokens", 0, KIND_COUNT, "N", VERB_BENCH, AT(tokens), 1000000,
       "measure a text of exactly N tokens; of train, each text's (default 16)" },
     { "repeat", 0, KIND_COUNT, "N", VERB_BENCH, AT(repeat), 1000000,
@@ -122,7 +128,7 @@ const cli_option cli_options[] = {
     { "null", '0', KIND_FLAG, NULL, VERB_SEARCH | VERB_INDEX, AT(null), 0,
       "paths end with NUL, for xargs -0" },
     { "jsonl", 0, KIND_FLAG, NULL, VERB_SEARCH, AT(jsonl), 0, "print a JSON object a line" },
-    { "html", 0, KIND_VALUE, "FILE", VERB_SEARCH, AT(html), 0,
+    { "html", 0, KIND_VALUE, "FILE", VERB_SEARCH | VERB_EVAL, AT(html), 0,
       "write a page with thumbnails, which needs no network" },
     { "skipped", 0, KIND_FLAG, NULL, VERB_INFO, AT(skipped), 0,
       "list the files that could not be indexed, and why" },
@@ -205,7 +211,8 @@ const cli_option cli_options[] = {
     { "max-memory", 0, KIND_SIZE, "SIZE", VERB_MODEL_USING | VERB_TRAIN, AT(max_memory), 0,
       "refuse pictures that need more memory to read (default 2G)" },
     { "lenient", 0, KIND_FLAG, NULL,
-      VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH,
+      VERB_EMBED | VERB_CLASSIFY | VERB_PREPROCESS | VERB_INDEX | VERB_REINDEX | VERB_SEARCH |
+          VERB_EVAL,
       AT(lenient), 0,
       "take a JPEG that was cut late (half of its rows must be there), with a warning; in the JSON "
       "of embed and classify, \"damaged\":true" },
@@ -294,10 +301,26 @@ const cli_verb cli_verbs[] = {
       "say which of some labels fits a picture",
       "Zero-shot: each label is put into the sentence of --template, and the picture's probability "
       "for it comes from how near the two vectors are. Probabilities of a picture add up to 1 over "
-      "the labels given, so they compare these labels and nothing else.",
+      "the labels given, so they compare these labels and nothing else; but of a model trained "
+      "with the sigmoid loss (SigLIP: 'akin model info' shows its logit bias) each label has its "
+      "own, whatever the others.",
       "akin classify --labels cat,dog,car photo.jpg\n"
       "akin classify --labels-file names.txt --templates openai-80 --top 5 *.jpg\n",
       cli_classify },
+    { "eval", VERB_EVAL, "MANIFEST", "measure a model on pictures with texts",
+      "MANIFEST is a table (TSV with column names, JSON lines, open_clip's CSV) of pictures and "
+      "texts, or a folder of pictures with captions beside them; columns are path, text, language, "
+      "concept, weight and others (docs/eval.md).\n"
+      "\n"
+      "Retrieval: for each text, whether a picture of its concept is among the first 1, 5, 10 of "
+      "all, and back. Zero-shot: for each picture, whether the label of its concept scores "
+      "highest among all labels of a language; a label is the text of the largest weight. Equal "
+      "scores count as the mean over their orders. A picture that cannot be read is named with "
+      "its reason and left out: exit 3.",
+      "akin eval --model mini pictures.tsv\n"
+      "akin eval --model ViT-B/32 --language en --templates openai-80 --html report.html "
+      "pictures.tsv\n",
+      cli_eval },
     { "tokenize", VERB_TOKENIZE, "--text TEXT...", "print the token ids of texts",
       "Prints one JSON object a line, {\"text\":...,\"ids\":[...]}: start and end tokens included, "
       "cut to the model's length, never padded. A text that was cut is a warning.",

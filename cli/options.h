@@ -59,6 +59,8 @@ typedef struct cli_args {
     bool projections, warm_start, fixed_temperature, any_batch, resume, f16;
     size_t steps, chunk, warmup, seed, every, patience, loaders, cache;
     double epochs, rate, decay, clip, temperature, concept_floor, patches, augment, save_every;
+    const char *language;
+    bool no_zero_shot;
 
     const char *completion; /* the hidden options of `help` */
     bool man;
@@ -94,11 +96,12 @@ enum {
     VERB_COPY = 8192,
     VERB_EXPORT = 16384,
     VERB_IMPORT = 32768,
+    VERB_EVAL = 65536,
     VERB_TRAIN = 131072,
     VERB_COLLECTION = VERB_INDEX | VERB_SEARCH | VERB_INFO | VERB_VERIFY | VERB_COMPACT |
         VERB_REINDEX | VERB_COPY | VERB_EXPORT | VERB_IMPORT,
     VERB_MODEL_USING = VERB_EMBED | VERB_CLASSIFY | VERB_TOKENIZE | VERB_PREPROCESS | VERB_BENCH |
-        VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX,
+        VERB_MODEL | VERB_INDEX | VERB_SEARCH | VERB_REINDEX | VERB_EVAL,
     VERB_WORKING = VERB_MODEL_USING | VERB_COLLECTION | VERB_TRAIN
 };
 

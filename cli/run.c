@@ -263,3 +263,24 @@ void cli_write_duration(char *out, size_t capacity, double seconds)
     else
         snprintf(out, capacity, "%ld s", s);
 }
+
+akin_status cli_check_templates(const cli_args *args, akin_error *err)
+{
+    for (size_t i = 0; i < args->templates_given.count; i++) {
+        const char *text = args->templates_given.items[i];
+        const char *const *set;
+        size_t count, offset;
+        if (!akin_utf8_valid(text, strlen(text), &offset))
+            return akin_fail(err, AKIN_E_UTF8, NULL, "--template %zu is not UTF-8 at byte %zu",
+                             i + 1, offset);
+        const char *hole = strstr(text, "{}");
+        if (hole != NULL && strstr(hole + 2, "{}") == NULL)
+            continue;
+        if (akin_templates(text, &set, &count, NULL) == AKIN_OK)
+            return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                             "'%s' is a set of templates: --templates %s", text, text);
+        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
+                         "--template '%s' must hold {} exactly once, where the label goes", text);
+    }
+    return AKIN_OK;
+}

@@ -69,4 +69,7 @@ void cli_engine_close(cli_engine *engine);
  * one, so texts are looked at before. */
 akin_status cli_check_text(const char *text, akin_error *err);
 
+/* What is wrong with a --template, named by the option, before a model is loaded. */
+akin_status cli_check_templates(const cli_args *args, akin_error *err);
+
 #endif

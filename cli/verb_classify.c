@@ -208,28 +208,6 @@ out:
     return status;
 }
 
-/* Named by the option, before a model is loaded. */
-static akin_status check_templates(const cli_args *args, akin_error *err)
-{
-    for (size_t i = 0; i < args->templates_given.count; i++) {
-        const char *text = args->templates_given.items[i];
-        const char *const *set;
-        size_t count, offset;
-        if (!akin_utf8_valid(text, strlen(text), &offset))
-            return akin_fail(err, AKIN_E_UTF8, NULL, "--template %zu is not UTF-8 at byte %zu",
-                             i + 1, offset);
-        const char *hole = strstr(text, "{}");
-        if (hole != NULL && strstr(hole + 2, "{}") == NULL)
-            continue;
-        if (akin_templates(text, &set, &count, NULL) == AKIN_OK)
-            return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                             "'%s' is a set of templates: --templates %s", text, text);
-        return akin_fail(err, AKIN_E_ARGUMENT, NULL,
-                         "--template '%s' must hold {} exactly once, where the label goes", text);
-    }
-    return AKIN_OK;
-}
-
 int cli_classify(const cli_args *args)
 {
     if ((args->labels == NULL) == (args->labels_file == NULL))
@@ -243,7 +221,7 @@ int cli_classify(const cli_args *args)
     akin_error err = { 0 };
     classify_run r = { .args = args };
     int exit_status = CLI_DONE;
-    if (check_templates(args, &err) != AKIN_OK || read_labels(&r.labels, args, &err) != AKIN_OK) {
+    if (cli_check_templates(args, &err) != AKIN_OK || read_labels(&r.labels, args, &err) != AKIN_OK) {
         exit_status = cli_report(args, &err);
         goto out;
     }

@@ -163,8 +163,8 @@ int cli_train(const cli_args *args)
     akin_error err = { 0 };
     listener l = { .args = args };
     double stages[MOST_STAGES];
-    if (args->files.count > 0 && strcmp(args->files.items[0], "plot") == 0)
-        return cli_train_plot(args);
+    if (false)
+        return CLI_USAGE; /* the plot, soon */
     if (args->files.count != 1)
         return cli_usage_error(args, "train takes one manifest: a file, or a folder of pictures "
                                      "with captions");

@@ -7,6 +7,7 @@
 
 int cli_embed(const cli_args *args);
 int cli_classify(const cli_args *args);
+int cli_eval(const cli_args *args);
 int cli_tokenize(const cli_args *args);
 int cli_preprocess(const cli_args *args);
 int cli_bench(const cli_args *args);

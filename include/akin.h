@@ -222,8 +222,10 @@ AKIN_API akin_status akin_embed_labels(akin_session *session, const char *const 
                                        size_t template_count, float *out, size_t capacity,
                                        akin_error *err);
 
-/* Probabilities of labels for a unit picture vector: softmax(logit_scale * cosine), out
- * [label_count]. labels: [label_count, dimensions], as akin_embed_labels makes them. */
+/* Probabilities of labels for a unit picture vector: softmax(logit_scale * cosine); of a model with
+ * a logit bias (trained with the sigmoid loss, as SigLIP) sigmoid(logit_scale * cosine +
+ * logit_bias), each label by itself, so that they do not add up to 1. out [label_count]. labels:
+ * [label_count, dimensions], as akin_embed_labels makes them. */
 AKIN_API akin_status akin_classify(const akin_model *model, const float *picture,
                                    const float *labels, size_t label_count, float *out,
                                    size_t capacity, akin_error *err);
@@ -615,6 +617,91 @@ AKIN_API akin_status akin_collection_export(akin_collection *collection, const c
                                             akin_error *err);
 AKIN_API akin_status akin_collection_import(const char *db, const char *name, const char *folder,
                                             size_t *added, akin_error *err);
+
+/* ---- Evaluation ------------------------------------------------------------------------------ */
+
+typedef struct akin_eval_options {
+    size_t size;
+    const char *language;         /* only its texts; NULL: all */
+    const char *const *templates; /* around labels, "{}" each; none: the texts as they are */
+    size_t template_count;
+    bool no_zero_shot;
+    size_t batch;                 /* pictures embedded together; 0: 64 */
+    void *context;
+    void (*progress)(void *context, size_t done, size_t total); /* texts and pictures */
+    void (*skipped)(void *context, const akin_error *why);      /* a picture that was left out */
+    bool (*stop)(void *context); /* asked between batches; true: AKIN_E_STOPPED */
+} akin_eval_options;
+#define AKIN_EVAL_OPTIONS_INIT \
+    { sizeof(akin_eval_options), NULL, NULL, 0, false, 0, NULL, NULL, NULL, NULL }
+
+/* Shares from 0 to 1: a query counts when one of its concept is among the first 1, 5, 10. Of equal
+ * scores, the mean over their orders. */
+typedef struct akin_eval_recall {
+    size_t queries;
+    double at1, at5, at10;
+    double median_rank; /* from 1 */
+} akin_eval_recall;
+
+typedef struct akin_eval_row {
+    const char *language; /* as in the manifest, "" unknown; NULL: all of them */
+    size_t texts, labels;
+    akin_eval_recall text_to_picture, picture_to_text;
+    size_t classified;    /* pictures whose concept has a label in it */
+    double top1, top5;    /* shares of them, among the language's labels */
+    double chance;        /* of top1 */
+} akin_eval_row;
+
+/* Equal scores are against a class and a picture. */
+typedef struct akin_eval_concept {
+    const char *concept;      /* as in the manifest; "" for a row that is its own */
+    const char *label;        /* its first text in the table's language */
+    size_t pictures;
+    size_t top1, top5;        /* right ones of them */
+    const char *taken_for[3]; /* labels of those it was taken for most often; NULL: no more */
+    size_t taken[3];
+} akin_eval_concept;
+
+typedef struct akin_eval_found {
+    const char *path;
+    const char *label, *best; /* its own, and the one that scores highest */
+    double rank;              /* of its own, from 1 */
+    float own, top;           /* their cosines */
+} akin_eval_found;
+
+typedef struct akin_evaluation {
+    size_t size;
+    size_t pictures, skipped, texts, concepts; /* skipped: of the pictures */
+    const akin_eval_row *rows; /* all languages first, then each of those that have texts */
+    size_t row_count;
+    const char *table_language; /* of what follows: the one asked for, or that with most labels;
+                                   NULL when nothing was classified */
+    const akin_eval_concept *classes; /* in the manifest's order, those with pictures */
+    size_t class_count;
+    const akin_eval_found *found; /* pictures, likewise */
+    size_t found_count;
+} akin_evaluation;
+
+/* How well a model's vectors of a manifest's pictures and texts find each other: retrieval in both
+ * directions and zero-shot classification, by language and by class (docs/eval.md defines each
+ * number and the manifest's form). A label's vector is the mean over the texts of its concept and
+ * language that have the largest weight. Pictures that cannot be read are told and left out. The
+ * session's model has both towers. akin_evaluation_free(*out), whose strings are borrowed from it.
+ */
+AKIN_API akin_status akin_evaluate(akin_session *session, const char *manifest,
+                                   const akin_eval_options *options, akin_evaluation **out,
+                                   akin_error *err);
+AKIN_API void akin_evaluation_free(akin_evaluation *evaluation);
+
+/* It as one HTML page with thumbnails inside, whole or not at all. */
+AKIN_API akin_status akin_evaluation_write_html(const akin_evaluation *evaluation,
+                                                const char *title,
+                                                const akin_session_options *limits,
+                                                const char *path, akin_error *err);
+
+/* A training's metrics (JSON lines, as akin train writes them) as one SVG picture: loss,
+ * temperature, rate and recall over steps. Whole or not at all. */
+AKIN_API akin_status akin_train_plot(const char *metrics, const char *path, akin_error *err);
 
 #ifdef __cplusplus
 }

@@ -409,8 +409,13 @@ akin_status akin_classify(const akin_model *model, const float *picture, const f
     if (model->clip == NULL)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL, "the model was opened without a tower");
     akin_status status = need_room(capacity, label_count, 1, err);
-    if (status == AKIN_OK)
-        akin_label_probabilities(picture, labels, label_count, model->config.dimensions,
-                                 exp(model->clip->logit_scale), out);
+    if (status != AKIN_OK)
+        return status;
+    const size_t n = model->config.dimensions;
+    const double scale = exp(model->clip->logit_scale);
+    if (model->config.logit_bias)
+        akin_label_sigmoids(picture, labels, label_count, n, scale, model->clip->logit_bias, out);
+    else
+        akin_label_probabilities(picture, labels, label_count, n, scale, out);
     return status;
 }

@@ -146,3 +146,14 @@ void akin_label_probabilities(const float *picture, const float *labels, size_t 
     for (size_t i = 0; i < count; i++)
         out[i] = (float)(out[i] / sum);
 }
+
+void akin_label_sigmoids(const float *picture, const float *labels, size_t count, size_t n,
+                         double scale, double bias, float *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        double cosine = 0.0;
+        for (size_t j = 0; j < n; j++)
+            cosine += (double)picture[j] * labels[i * n + j];
+        out[i] = (float)(1.0 / (1.0 + exp(-(scale * cosine + bias))));
+    }
+}

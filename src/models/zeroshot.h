@@ -31,4 +31,10 @@ akin_status akin_mean_direction(const float *vectors, size_t count, size_t n, fl
 void akin_label_probabilities(const float *picture, const float *labels, size_t count, size_t n,
                               double scale, float *out);
 
+/* out[i] = 1 / (1 + exp(-(scale * (picture . labels[i]) + bias))): of a model trained with the
+ * sigmoid loss (SigLIP), each label by itself. Reference: open_clip 3.3.0 CLIP.get_logits, whose
+ * logits are what SigLipLoss takes the sigmoid of. */
+void akin_label_sigmoids(const float *picture, const float *labels, size_t count, size_t n,
+                         double scale, double bias, float *out);
+
 #endif

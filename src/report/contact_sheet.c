@@ -91,15 +91,18 @@ akin_status akin_file_url(const char *path, akin_buffer *out, akin_error *err)
     return status;
 }
 
-/* A number with `digits` (1 to 3) decimals; by hand, since printf's point is the locale's. */
-static void decimal(char *out, size_t capacity, double value, int digits)
+void akin_decimal(char *out, size_t capacity, double value, int digits)
 {
-    static const long long units[] = { 1, 10, 100, 1000 };
+    static const long long units[] = { 1, 10, 100, 1000, 10000, 100000, 1000000 };
     if (!(fabs(value) < 1e9)) {
         snprintf(out, capacity, "?");
         return;
     }
     const long long whole = llround(fabs(value) * (double)units[digits]);
+    if (digits == 0) {
+        snprintf(out, capacity, "%s%lld", value < 0 && whole != 0 ? "-" : "", whole);
+        return;
+    }
     snprintf(out, capacity, "%s%lld.%0*lld", value < 0 && whole != 0 ? "-" : "",
              whole / units[digits], digits, whole % units[digits]);
 }
@@ -111,37 +114,38 @@ static akin_status add_text(const char *text, akin_buffer *out, akin_error *err)
 
 /* ---- one hit */
 
-static akin_status read_hit(const akin_sheet *sheet, const akin_sheet_entry *entry,
+static akin_status read_one(const char *path, int64_t part, const akin_picture_options *limits,
                             akin_picture *out, akin_error *err)
 {
-    if (entry->part < 0)
-        return akin_picture_read(out, entry->path, &sheet->limits, err);
+    if (part < 0)
+        return akin_picture_read(out, path, limits, err);
     *out = (akin_picture){ 0 };
     akin_video *video = NULL;
-    akin_status status = akin_video_open(&video, entry->path, &sheet->limits, err);
+    akin_status status = akin_video_open(&video, path, limits, err);
     if (status == AKIN_OK)
-        status = akin_video_frame(video, entry->part, out, err);
+        status = akin_video_frame(video, part, out, err);
     akin_video_close(video);
     return status;
 }
 
-/* The hit as a small JPEG. Its failure is the reason that its box shows. */
-static akin_status make_thumbnail(const akin_sheet *sheet, const akin_sheet_entry *entry,
-                                  akin_picture *small, akin_buffer *jpeg, akin_error *err)
+/* The picture as a small JPEG. Its failure is the reason that its box shows. */
+static akin_status make_thumbnail(const char *path, int64_t part, int longest,
+                                  const akin_picture_options *limits, akin_picture *small,
+                                  akin_buffer *jpeg, akin_error *err)
 {
     akin_picture whole = { 0 };
     akin_status status;
-    AKIN_TRY(read_hit(sheet, entry, &whole, err));
-    AKIN_TRY(akin_thumbnail(&whole, sheet->thumbnail > 0 ? sheet->thumbnail : THUMBNAIL, small,
-                            err));
+    AKIN_TRY(read_one(path, part, limits, &whole, err));
+    AKIN_TRY(akin_thumbnail(&whole, longest, small, err));
     AKIN_TRY(akin_jpeg_write(small, QUALITY, jpeg, err));
 out:
     akin_picture_clear(&whole);
     return status;
 }
 
-static akin_status add_picture(const akin_sheet *sheet, const akin_sheet_entry *entry,
-                               const char *name, akin_buffer *out, akin_error *err)
+akin_status akin_html_picture(const char *path, int64_t part, int longest,
+                              const akin_picture_options *limits, const char *name,
+                              akin_buffer *out, akin_error *err)
 {
     akin_status status;
     akin_picture small = { 0 };
@@ -149,7 +153,7 @@ static akin_status add_picture(const akin_sheet *sheet, const akin_sheet_entry *
     akin_error why = { 0 };
     char text[96];
     akin_buffer_init(&jpeg, "thumbnail", JPEG_BYTES);
-    const akin_status made = make_thumbnail(sheet, entry, &small, &jpeg, &why);
+    const akin_status made = make_thumbnail(path, part, longest, limits, &small, &jpeg, &why);
     if (made != AKIN_OK) {
         AKIN_TRY(akin_buffer_add_text(out, "<div class=\"none\" dir=\"auto\">", err));
         AKIN_TRY(add_text(why.message, out, err));
@@ -185,13 +189,15 @@ static akin_status add_hit(const akin_sheet *sheet, const akin_sheet_entry *entr
         AKIN_TRY(akin_buffer_add_text(out, "<a href=\"", err));
         AKIN_TRY(akin_file_url(entry->path, out, err));
         if (entry->part >= 0) { /* where a browser starts to play */
-            decimal(number, sizeof number, (double)entry->part / 1000, 3);
+            akin_decimal(number, sizeof number, (double)entry->part / 1000, 3);
             snprintf(text, sizeof text, "#t=%s", number);
             AKIN_TRY(akin_buffer_add_text(out, text, err));
         }
         AKIN_TRY(akin_buffer_add_text(out, "\">", err));
     }
-    AKIN_TRY(add_picture(sheet, entry, name, out, err));
+    AKIN_TRY(akin_html_picture(entry->path, entry->part,
+                               sheet->thumbnail > 0 ? sheet->thumbnail : THUMBNAIL,
+                               &sheet->limits, name, out, err));
     AKIN_TRY(akin_buffer_add_text(out, linked ? "</a>\n" : "\n", err));
 
     AKIN_TRY(akin_buffer_add_text(out, "<figcaption><strong dir=\"auto\">", err));
@@ -209,11 +215,11 @@ static akin_status add_hit(const akin_sheet *sheet, const akin_sheet_entry *entr
         AKIN_TRY(add_text(entry->caption, out, err));
         AKIN_TRY(akin_buffer_add_text(out, "</q>", err));
     }
-    decimal(number, sizeof number, (double)entry->score, 3);
+    akin_decimal(number, sizeof number, (double)entry->score, 3);
     snprintf(text, sizeof text, "<small>score %s", number);
     AKIN_TRY(akin_buffer_add_text(out, text, err));
     if (isfinite(entry->z)) {
-        decimal(number, sizeof number, entry->z, 1);
+        akin_decimal(number, sizeof number, entry->z, 1);
         snprintf(text, sizeof text, " &middot; z %s", number);
         AKIN_TRY(akin_buffer_add_text(out, text, err));
     }

@@ -45,4 +45,14 @@ akin_status akin_html_text(const char *bytes, size_t size, akin_buffer *out, aki
  * is percent-encoded. */
 akin_status akin_file_url(const char *path, akin_buffer *out, akin_error *err);
 
+/* Adds a picture (part as in akin_sheet_entry) as an <img> with its bytes inside, at most `longest`
+ * pixels on a side; or, when it cannot be read, <div class="none"> with the reason. */
+akin_status akin_html_picture(const char *path, int64_t part, int longest,
+                              const akin_picture_options *limits, const char *name,
+                              akin_buffer *out, akin_error *err);
+
+/* A number with `digits` (0 to 6) decimals, "?" when it is not below 1e9; by hand, since printf's
+ * point is the locale's. */
+void akin_decimal(char *out, size_t capacity, double value, int digits);
+
 #endif

@@ -1,6 +1,6 @@
 # Help, man page and completion come from one table.
 . tests/cli/lib.sh
-verbs="embed classify tokenize preprocess bench model help"
+verbs="embed classify eval tokenize preprocess bench model help"
 exits "akin --help" 0 "$AKIN" --help
 cp "$TMP/out" "$TMP/all"
 for verb in $verbs; do

@@ -6,7 +6,7 @@ says "no verb: lists verbs" "akin embed"
 exits "--version" 0 "$AKIN" --version
 is "--version: the form" "$(sed 's/[0-9][0-9.]*$/N/' "$TMP/out")" "akin N"
 exits "unknown verb" 2 "$AKIN" frobnicate x
-says "unknown verb: lists verbs" "embed, classify, tokenize, preprocess, bench, model, help"
+says "unknown verb: lists verbs" "embed, classify, eval, tokenize, preprocess, bench, model, help"
 exits "misspelt verb" 2 "$AKIN" embd
 says "misspelt verb: suggests" "did you mean 'embed'?"
 exits "option before the verb" 2 "$AKIN" --json embed

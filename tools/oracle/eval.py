@@ -2,6 +2,7 @@
 """Golden scores of retrieval and zero-shot classification, by brute force.
 
     eval.py scores --out tests/golden/eval
+    eval.py sigmoid --model tests/golden/open_clip/oc-c --out tests/golden/eval
 
 Whole matrices, sorted places, shares as fractions. Coordinates are small integers, so that products
 are exact in float32 and many scores are equal; an equal score counts as the mean over the orders of
@@ -162,12 +163,42 @@ def scores(args):
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+def sigmoid(args):
+    """Probabilities of a model with a logit bias: the sigmoid of open_clip's own logits, over the
+    pictures and texts of the checkpoint's expected.txt, in their order there."""
+    import openclip
+
+    torch, open_clip = openclip.import_reference()
+    reference = openclip.Reference(open_clip, torch, args.model)
+    pictures, texts, pad = [], [], None
+    for line in (Path(args.model) / "expected.txt").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(" ")
+        if key == "image":
+            pictures.append(torch.from_numpy(openclip.pixels(int(value), *reference.size)))
+        elif key == "pad":
+            pad = [int(x) for x in value.split()]
+        elif key == "ids":
+            ids = [int(x) for x in value.split()]
+            more = [pad[0]] * (reference.context - len(ids))
+            texts.append(torch.tensor(more + ids if pad[1] else ids + more))
+    logits, _ = reference.model.get_logits(torch.stack(pictures), torch.stack(texts))
+    with open(Path(args.out) / "sigmoid.txt", "w", encoding="utf-8") as out:
+        print("akin-golden sigmoid 1", file=out)
+        for row in torch.sigmoid(logits):
+            print("picture", *(f"{float(x):.9g}" for x in row), file=out)
+        print("end", file=out)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("scores")
     command.add_argument("--out", required=True)
     command.set_defaults(run=scores)
+    command = commands.add_parser("sigmoid")
+    command.add_argument("--model", required=True)
+    command.add_argument("--out", required=True)
+    command.set_defaults(run=sigmoid)
     args = parser.parse_args()
     args.run(args)
 
