@@ -3,9 +3,10 @@
 
     conv_grad.py --out tests/golden/train/conv
 
-expected.txt: for each case a line "case KERNEL STRIDE COUNT HEIGHT WIDTH IN OUT" and lines y, dx, dw
-with numbers in the order of akin's arrays (channels last; weights as PyTorch has them). Inputs are
-numbers that the test draws again (draw): x with seed 2, w with 1, dy with 3. Computed in float64.
+expected.txt: for each case a line "case KERNEL STRIDE COUNT HEIGHT WIDTH IN OUT" and lines y, dx and
+dw with numbers in the order of akin's arrays (channels last; weights as PyTorch has them). Inputs
+are numbers that the test draws again (draw): x with seed 2, w with 1, dy with 3. Computed in
+float64.
 """
 import argparse
 import json
