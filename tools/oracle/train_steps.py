@@ -37,6 +37,7 @@ CONFIGS = {
 }
 RUNS = ["infonce", "sigmoid", "concepts", "chunks", "dropped"]
 CHUNK, KEPT = 3, 7
+PIXELS = 7000  # seed
 
 
 def seed_of(name):
@@ -134,7 +135,7 @@ def train(arch, run, dtype, torch, open_clip):
     side = side[0] if isinstance(side, (tuple, list)) else side
     pixels, ids = [], []
     for b in range(BATCHES):
-        x = values(7000 + b, BATCH * 3 * side * side).reshape(BATCH, 3, side, side)
+        x = values(PIXELS + b, BATCH * 3 * side * side).reshape(BATCH, 3, side, side)
         pixels.append(torch.from_numpy(x).to(dtype))
         ids.append(torch.tensor([t + [0] * (8 - len(t)) for t in make_ids(b)]))
 
