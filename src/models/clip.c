@@ -126,18 +126,17 @@ akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, co
 
 /* ---- Texts ---------------------------------------------------------------------------------- */
 
-/* Where a text is read off. */
-static size_t pooling_position(const akin_clip_config *c, const int32_t *ids, size_t count)
+size_t akin_clip_pooling_position(const akin_clip_config *config, const int32_t *ids, size_t count)
 {
     size_t at = 0;
-    switch (c->pooling) {
+    switch (config->pooling) {
     case AKIN_POOL_ARGMAX:
         for (size_t i = 1; i < count; i++)
             if (ids[i] > ids[at])
                 at = i;
         break;
     case AKIN_POOL_EOS:
-        while (at < count && ids[at] != c->eos)
+        while (at < count && ids[at] != config->eos)
             at++;
         at = at < count ? at : 0; /* the reference takes argmax of zeros */
         break;
@@ -157,7 +156,7 @@ size_t akin_clip_pad(const akin_clip_config *config, int32_t *ids, size_t count,
      * and only where it becomes that position itself. 77 positions for a text of 7 would be eleven
      * times the work. */
     if (!left && !config->bidirectional && config->pooling != AKIN_POOL_LAST) {
-        const size_t at = pooling_position(config, ids, count);
+        const size_t at = akin_clip_pooling_position(config, ids, count);
         const bool largest = config->pooling == AKIN_POOL_ARGMAX && pad > ids[at];
         const bool first_eos = config->pooling == AKIN_POOL_EOS && pad == config->eos &&
                                pad != ids[at];
@@ -190,7 +189,7 @@ static akin_status encode_text_group(const akin_clip *clip, const akin_nn *nn, c
     for (size_t s = 0; s < count; s++) {
         const size_t length = starts[s + 1] - starts[s];
         own_starts[s] = starts[s] - starts[0];
-        positions[s] = pooling_position(c, ids + starts[s], length);
+        positions[s] = akin_clip_pooling_position(c, ids + starts[s], length);
         for (size_t i = 0; i < length; i++) {
             const float *token = tower->tokens + (size_t)ids[starts[s] + i] * d;
             float *row = x + (own_starts[s] + i) * d;

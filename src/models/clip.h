@@ -63,6 +63,9 @@ void akin_clip_close(akin_clip *clip); /* takes NULL */
 akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, const float *pixels,
                                     size_t count, float *out, akin_error *err);
 
+/* The position of a text of `count` > 0 ids that becomes its vector. */
+size_t akin_clip_pooling_position(const akin_clip_config *config, const int32_t *ids, size_t count);
+
 /* Appends to one text's `count` ids the padding that its vector depends on, and no more: pad is the
  * id that fills a text up to config->text_tokens, which ids has room for; left: it goes before the
  * text. Returns the new count. open_clip pads every text to that length with ids that are seen like
