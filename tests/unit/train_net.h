@@ -75,7 +75,7 @@ static inline void train_make_batch(train_batch *batch, const akin_clip_config *
     size_t at = 0;
     batch->pixels = malloc(floats * sizeof *batch->pixels);
     for (size_t i = 0; i < floats; i++)
-        batch->pixels[i] = train_value(7000 + b, i);
+        batch->pixels[i] = train_value(7100 + b, i);
     for (uint32_t i = 0; i < TRAIN_BATCH; i++) {
         batch->starts[i] = at;
         batch->ids[at++] = 30;
