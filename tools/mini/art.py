@@ -1,5 +1,5 @@
-"""The objects that scenes are made of: artwork of the emoji in objects.tsv, in several styles, those
-of it that have one main colour. Styles: those of the training set only (never openmoji's)."""
+"""The objects that scenes are made of: artwork of the emoji in objects.tsv, in several styles, what
+of it has one main colour. Styles: those of the training set only (never openmoji's)."""
 
 import json
 import os

@@ -19,8 +19,8 @@ def rng(*names):
 
 
 def trimmed(picture, margin=0.02):
-    """Without the empty border (transparent, or white all around); None where nothing is left or the
-    picture is of one colour."""
+    """Without the empty border (transparent, or white all around); None where nothing is left or
+    the picture is of one colour."""
     pixels = np.asarray(picture.convert("RGBA"))
     alpha = pixels[..., 3] > 8
     if alpha.all():
@@ -66,5 +66,5 @@ class Seen:
 def has_letters(title):
     """True for titles of signs and lettering, which a mirror would spoil."""
     words = title.lower().split()
-    return any(w in ("letter", "text", "sign", "clock", "keyboard", "word", "banner", "left", "right",
-                     "label", "stop", "number", "note") for w in words)
+    return any(w in ("letter", "text", "sign", "clock", "keyboard", "word", "banner", "left",
+                     "right", "label", "stop", "number", "note") for w in words)

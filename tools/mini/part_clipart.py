@@ -24,14 +24,16 @@ SKIP = (
     "signs_and_symbols/led/", "recreation/games/cards/", "unsorted/duplicates/",
 )
 # Tags about the collection, not about the picture.
-EMPTY_TAGS = set("""hash clip_art clipart clip art externalsource unsorted icon icons computer theme image
-    svg vector drawing cartoon color colour people signs_and_symbols public_domain sign symbol unchecked
-    misc other black_and_white bw b&w lineart line_art line_drawing inkscape sodipodi open_clip_art graphic
-    media how_i_did_it contour outline outlined silhouette shadow isolated simple stylized object contest
-    openclipart open clip_art_library map_symbols map_symbol action special shape shapes""".split())
-EMPTY_WORDS = set("""clipart clip art svg icon icons vector image picture of drawing bw b&w color colour
-    version outline outlined the a an b w and black white fixed new untitled""".split())
-UNFIT = re.compile(r"(?i)icon-theme|gold-theme|creation day|clip art collection|pantyhose|stripper|sexy|nude|swastika|xbill|bill gates")
+EMPTY_TAGS = set("""hash clip_art clipart clip art externalsource unsorted icon icons computer theme
+    image svg vector drawing cartoon color colour people signs_and_symbols public_domain sign symbol
+    unchecked misc other black_and_white bw b&w lineart line_art line_drawing inkscape sodipodi
+    open_clip_art graphic media how_i_did_it contour outline outlined silhouette shadow isolated
+    simple stylized object contest openclipart open clip_art_library map_symbols map_symbol mapsym
+    action special shape shapes""".split())
+EMPTY_WORDS = set("""clipart clip art svg icon icons vector image picture of drawing bw b&w color
+    colour version outline outlined the a an b w and black white fixed new untitled""".split())
+UNFIT = re.compile(r"(?i)icon-theme|gold-theme|creation day|clip art collection|pantyhose|stripper"
+                   r"|sexy|nude|swastika|xbill|bill gates")
 # Who named their drawings in another language than English.
 LANGUAGES = {"rollandin": "it", "guillou": "fr"}
 MANY = 40  # pictures under one title that are kept
@@ -58,16 +60,20 @@ def cleaned_title(title, author):
     for part in (author, *author.split()):
         if len(part) > 3:
             title = re.sub(rf"(?i)\b{re.escape(part)}\b", " ", title)
-    title = re.sub(r"\([^)]*\)|\[[^\]]*\]|\.\.\.|- RPG map elements|- (?:clothing|body part)\b", " ", title)
+    title = re.sub(r"\([^)]*\)|\[[^\]]*\]|\.\.\.|- RPG map elements|- (?:clothing|body part)\b",
+                   " ", title)
     title = re.sub(r"(?i)\barchitetto\b|\bfrancesco\b|\brollandin\b|\bby\b.*$|\.svg\b", " ", title)
     title = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title)
-    title = re.sub(r"(?i)\b(?:v|ver|version|r|sm)?[\s.]*\d[\d.]*\b|(?<=[a-z])\d+\b|#\d+", " ", title)
+    title = re.sub(r"(?i)\b(?:v|ver|version|r|sm)?[\s.]*\d[\d.]*\b|(?<=[a-z])\d+\b|#\d+", " ",
+                   title)
     title = re.sub(r"[^\w\s'&/,-]", " ", title)
     words = " ".join(title.lower().split()).strip(" -,/'&").split()
-    while len(words) > 1 and words[0] in ("a", "an", "the", "color", "colour", "contour", "w", "aiga"):
+    while len(words) > 1 and words[0] in ("a", "an", "the", "color", "colour", "contour", "w",
+                                          "aiga"):
         words = words[1:]
-    while len(words) > 1 and words[-1] in ("icon", "symbol", "clipart", "drawing", "illustration", "bw", "simple",
-                                           "color", "colour", "openclipart", "architetto"):
+    while len(words) > 1 and words[-1] in ("icon", "symbol", "clipart", "drawing", "illustration",
+                                           "bw", "simple", "color", "colour", "openclipart",
+                                           "architetto"):
         words = words[:-1]
     title = " ".join(words).replace("baloon", "balloon").strip(" -,/'&")
     if all(w in EMPTY_WORDS for w in words) or not 3 <= len(title) <= 60 or len(words) > 9:
@@ -164,7 +170,8 @@ def build(packages, out, add, options):
         kept[title] += 1
         concept = packages.emoji_concept(title) or "clip:" + title
         # The rarest tags say most.
-        tags = sorted((t for t in tags if t != title and frequency[t] > 1), key=lambda t: frequency[t])
+        tags = sorted((t for t in tags if t != title and frequency[t] > 1),
+                      key=lambda t: frequency[t])
         language = next((l for n, l in LANGUAGES.items() if n in author.lower()), "en")
         texts = [(language, title, 1.0)] + [("en", t, 0.25) for t in tags[:3]]
         add(picture, relative[:-4], concept, texts, weight=1.0, kind="art",

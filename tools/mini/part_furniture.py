@@ -79,9 +79,9 @@ def build(packages, out, add, options):
                         texts.append((language, text, 2.0 if language == "zh" else 1.0))
                 for tag in english.get(f"tags#{i}", "").split(","):
                     tag = tag.strip().lower()
-                    if len(tag) > 2 and tag != plain and tag not in ("blend swap", "people", "double"):
+                    if len(tag) > 2 and tag not in (plain, "blend swap", "people", "double"):
                         texts.append(("en", tag, 0.5))
                 concept = packages.emoji_concept(plain) or "furniture:" + plain
-                add(picture, os.path.splitext(icon)[0].replace("/", "-"), concept, texts, weight=1.0,
-                    kind="art", licence=LICENCES[stem], author=english.get(f"creator#{i}") or stem,
-                    source=f"{PACKAGE} {file}")
+                add(picture, os.path.splitext(icon)[0].replace("/", "-"), concept, texts,
+                    kind="art", licence=LICENCES[stem],
+                    author=english.get(f"creator#{i}") or stem, source=f"{PACKAGE} {file}")

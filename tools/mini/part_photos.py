@@ -1,5 +1,5 @@
-"""Part G: photographs of Debian's gcompris-qt-data, only those its READMEs put in the public domain or
-under CC0. Texts are the files' and folders' own names in English, never the GPL translations.
+"""Part G: photographs of Debian's gcompris-qt-data, only those its READMEs put in the public domain
+or under CC0. Texts are the files' and folders' own names in English, never the GPL translations.
 
 The pictures lie in Qt resource files (.rcc). Only what is needed of that format is read: version 3,
 stored or zlib data; every offset is checked against the file.
@@ -21,22 +21,25 @@ LIMIT = 64 << 20   # bytes of one unpacked file
 NODES = 100_000    # nodes of one tree
 FREE = re.compile(r"(?i)(public domain|pd\b|cc-?0|cc zero)")
 # What a folder's pictures are, where its name says it ('': nothing to say).
-FOLDERS = {"fishes": "fish", "tools": "tool", "monuments": "monument", "wonders": "wonder of the world",
-           "renewable": "renewable energy", "animals": "animal", "egypt": "Egypt", "france": "France",
-           "germany": "Germany", "india": "India", "usa": "USA", "solar_system": "planet"}
+FOLDERS = {"fishes": "fish", "tools": "tool", "monuments": "monument", "animals": "animal",
+           "wonders": "wonder of the world", "renewable": "renewable energy", "egypt": "Egypt",
+           "france": "France", "germany": "Germany", "india": "India", "usa": "USA",
+           "solar_system": "planet"}
 # Files whose names are short for something, or misspelt.
-NAMES = {"solar": "solar panel", "turbine": "wind turbine", "wind": "wind turbine", "plier": "pliers",
-         "nail Cutter": "nail clipper", "weighing Machine": "weighing scale", "sea": "under the sea",
-         "blackslate": "blackboard", "buffetset": "cup and saucer", "screw Driver": "screwdriver",
-         "bulb": "light bulb", "tweezer": "tweezers", "geothermal": "geothermal spring",
-         "Eglise d Auvers sur Oise background": "painting of a church", "discus": "discus fish",
-         "great Wallof China": "Great Wall of China", "palaisdes Papes": "Palais des Papes",
-         "gatewayof India": "Gateway of India", "citede Carcassonne": "Cité de Carcassonne",
-         "chateaude Chenonceau": "Château de Chenonceau", "mont St Michel": "Mont Saint-Michel",
-         "castillode San Marcos": "Castillo de San Marcos", "us Capitol": "US Capitol",
-         "middleeast": "lute", "zimni Palace": "Winter Palace", "navajo": "cliff dwelling",
-         "africa": "african musicians", "italy": "lute", "mexico": "mexican musicians",
-         "ireland": "irish musicians"}
+NAMES = {
+    "solar": "solar panel", "turbine": "wind turbine", "wind": "wind turbine", "plier": "pliers",
+    "nail Cutter": "nail clipper", "weighing Machine": "weighing scale", "sea": "under the sea",
+    "blackslate": "blackboard", "buffetset": "cup and saucer", "screw Driver": "screwdriver",
+    "bulb": "light bulb", "tweezer": "tweezers", "geothermal": "geothermal spring",
+    "Eglise d Auvers sur Oise background": "painting of a church", "discus": "discus fish",
+    "great Wallof China": "Great Wall of China", "palaisdes Papes": "Palais des Papes",
+    "gatewayof India": "Gateway of India", "citede Carcassonne": "Cité de Carcassonne",
+    "chateaude Chenonceau": "Château de Chenonceau", "mont St Michel": "Mont Saint-Michel",
+    "castillode San Marcos": "Castillo de San Marcos", "us Capitol": "US Capitol",
+    "middleeast": "lute", "zimni Palace": "Winter Palace", "navajo": "cliff dwelling",
+    "africa": "african musicians", "italy": "lute", "mexico": "mexican musicians",
+    "ireland": "irish musicians",
+}
 
 
 def unpack(data):
@@ -82,7 +85,7 @@ def unpack(data):
 
 
 def credits(text):
-    """(file, licence, author, source) of a README: blocks of fields, then the files they speak of."""
+    """(file, {field: value}) of a README: blocks of fields, then the files they speak of."""
     about = {}
     for line in text.splitlines():
         match = re.match(r"\s*(Copyright|Source|License|Files?)\b[^:]*:\s*(.*)", line)
@@ -155,5 +158,6 @@ def build(packages, out, add, options):
             texts.append(("en", f"{title}, {group}", 0.5))
         concept = packages.emoji_concept(title.lower()) or "photo:" + title.lower()
         add(picture, re.sub(r"[^\w-]+", "-", os.path.splitext(key)[0]), concept, texts, weight=1.0,
-            kind="photo", licence="CC0-1.0" if "0" in about["License"] else "public domain", author=about.get("Copyright", ""),
+            kind="photo", licence="CC0-1.0" if "0" in about["License"] else "public domain",
+            author=about.get("Copyright", ""),
             source=about.get("Source") or f"{PACKAGE} {key}")

@@ -1,10 +1,10 @@
 """Part J: scenes of one to three objects in named colours, on plain ground, in a drawn place or in
 front of a photograph, with sentences that name them.
 
-Concepts: "scene:CODE=COLOUR[+CODE=COLOUR...][@PLACE]", codes as in data.md's splits, so that a split
-can tell which objects a scene shows; '<' instead of '+' where the first is left of the second, '^'
-where it is above (those pictures are never flipped). Combinations that E11 hides are never drawn and
-never named (heldout.py). Nothing depends on what other parts have drawn.
+Concepts: "scene:CODE=COLOUR[+CODE=COLOUR...][@PLACE]", with the emoji's code points (heldout.py),
+so that a split can tell which objects a scene shows; '<' instead of '+' where the first is left of the
+second, '^' where it is above (those pictures are never flipped). Combinations that E11 hides are
+never drawn and never named. Nothing depends on what other parts have drawn.
 """
 
 import io
@@ -23,13 +23,13 @@ import sentences
 
 SIDE = 96
 COUNT = 30_000
-# The kinds of pictures, in percent: one thing on plain ground, in a place, before a photograph; two or
-# three on plain ground, in a place; two with their sides named.
+# The kinds of pictures, in percent: one thing on plain ground, in a place, before a photograph; two
+# or three on plain ground, in a place; two with their sides named.
 MIX = (("plain", 27), ("place", 43), ("photo", 4), ("many", 5), ("many place", 13), ("sides", 8))
 
 
 def coloured(r, thing, colour, height):
-    """The thing in its colour, `height` pixels on its longer side, sometimes mirrored and tilted."""
+    """The thing in its colour, `height` pixels on its longer side, some mirrored and tilted."""
     style, picture, mask = r.choice(thing.art)
     tone = r.choice(recolour.COLOURS[colour])
     tone = tuple(max(0, min(255, c + r.randint(-8, 8))) for c in tone)
@@ -46,7 +46,7 @@ def coloured(r, thing, colour, height):
 
 
 def paste(ground, piece, x, y, shadow):
-    """Puts a piece with its middle at x and its foot at y; a light or dark rim where it would drown."""
+    """Puts a piece with its middle at x and its foot at y, with a rim where it would drown."""
     left, top = round(x - piece.width / 2), round(y - piece.height)
     left = max(-2, min(left, ground.width - piece.width + 2))
     top = max(-2, min(top, ground.height - piece.height + 2))
@@ -90,7 +90,8 @@ def compose(r, pairs, place=None, side=None, photo=None):
         pieces.append(coloured(r, thing, colour, height))
     if side == "above":
         for (piece, y) in zip(pieces, (0.5, 0.97)):
-            paste(ground, piece, SIDE * r.uniform(0.35, 0.65), SIDE * (y - r.uniform(0, 0.03)), False)
+            paste(ground, piece, SIDE * r.uniform(0.35, 0.65), SIDE * (y - r.uniform(0, 0.03)),
+                  False)
         return ground, pairs
     slots = [(k + 0.5) / count for k in range(count)]
     if side is None:
@@ -126,7 +127,7 @@ def furniture_art(packages, things):
 
 
 def combination(r, things, place, colours, taken=()):
-    """A thing and a colour that may be shown at the place; the eleven rarer colours less often."""
+    """A thing and a colour that may be shown at the place."""
     while True:
         thing = r.choice(things)
         colour = r.choice(colours)
@@ -145,7 +146,6 @@ def name_of(pairs, place, side):
 def build(packages, out, add, options):
     things = art.load(packages, options)
     furniture_art(packages, things)
-    # The fifty of the test must be as well known as any, not better: all are drawn alike.
     colours = list(recolour.COLOURS)
     photos = []
     for _, picture, *_ in part_photos.photos(packages.folder(part_photos.PACKAGE)):

@@ -37,7 +37,7 @@ TESTED = {"en": 200, "zh": 100}
 
 
 def families(language):
-    """(those of training, the hidden one): of the families that have the script, the one of the lowest
+    """(those of training, the hidden one): of the families that have the script, that of the lowest
     hash is hidden."""
     known = [f for f in FONTS if ("CJK" in f) == (language in COLLECTION)]
     known.sort(key=heldout.font_rank)
@@ -120,9 +120,11 @@ def texts(r, language, word):
         return [("zh", word, 1), ("zh", sentence("zh", word), 2)] + [
             ("zh", t, 0.7) for t in r.sample(some, 2)] + [("en", f'the Chinese word "{word}"', 0.5)]
     if language == "ja":
-        return [("ja", word, 1), ("ja", sentence("ja", word), 2), ("en", f'the Japanese word "{word}"', 0.5)]
+        return [("ja", word, 1), ("ja", sentence("ja", word), 2),
+                ("en", f'the Japanese word "{word}"', 0.5)]
     some = [f"the word {word}", f'text that says "{word}"', f"the written word {word}",
-            f'a picture of the word "{word}"', f'what does it say? "{word}"', f"{word} written in letters"]
+            f'a picture of the word "{word}"', f'what does it say? "{word}"',
+            f"{word} written in letters"]
     found = [(language, word, 1), ("en", sentence("en", word), 2)]
     return found + [("en", t, 0.6) for t in r.sample(some, 3)]
 
@@ -139,7 +141,8 @@ def build(packages, out, add, options):
             # The sentences depend on the word alone: one concept, one set of texts.
             add(picture, f"{language}-{number:04d}", f"word:{language}:{word}",
                 texts(drawing.rng("texts", language, word), language, word), kind="word", flip=0,
-                licence="OFL-1.1", author="the Noto authors", source="fonts-noto-core, fonts-noto-cjk")
+                licence="OFL-1.1", author="the Noto authors",
+                source="fonts-noto-core, fonts-noto-cjk")
 
 
 def held_out(packages, emoji, out):

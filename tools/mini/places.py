@@ -1,7 +1,7 @@
 """Draws places, 96 pixels wide, each in endless variants: place(NAME, random numbers) -> Place.
 
-Everything is drawn twice as large and scaled down. `ground` is the height (0 top, 1 bottom) at which
-a thing stands; `free` places (sky, water) have none and things may be anywhere.
+Everything is drawn twice as large and scaled down. `ground` is the height (0 top, 1 bottom) at
+which a thing stands; `free` places (sky, water) have none and things may be anywhere.
 """
 
 import math
@@ -91,8 +91,10 @@ def palm(r, draw, x, y, height):
     for k in range(7):
         angle = math.pi * (k / 6) + r.uniform(-0.15, 0.15)
         length = height * r.uniform(0.38, 0.5)
-        mid = (top[0] + math.cos(angle) * length * 0.6, top[1] - math.sin(angle) * length * 0.45 - 3)
-        end = (top[0] + math.cos(angle) * length, top[1] - math.sin(angle) * length * 0.2 + length * 0.22)
+        mid = (top[0] + math.cos(angle) * length * 0.6,
+               top[1] - math.sin(angle) * length * 0.45 - 3)
+        end = (top[0] + math.cos(angle) * length,
+               top[1] - math.sin(angle) * length * 0.2 + length * 0.22)
         draw.polygon([top, (mid[0], mid[1] - 4), end, (mid[0], mid[1] + 5)], fill=leaf)
 
 
@@ -104,8 +106,10 @@ def pine(r, draw, x, y, height, colour, snow=False):
         draw.polygon([(x - half, base), (x + half, base), (x, tip)], fill=colour)
         if snow:
             t = 0.5
-            draw.polygon([(x - half * t, base + (tip - base) * (1 - t)), (x, base + (tip - base) * 0.38),
-                          (x + half * t, base + (tip - base) * (1 - t)), (x, tip)], fill=(246, 250, 253))
+            draw.polygon([(x - half * t, base + (tip - base) * (1 - t)),
+                          (x, base + (tip - base) * 0.38),
+                          (x + half * t, base + (tip - base) * (1 - t)), (x, tip)],
+                          fill=(246, 250, 253))
 
 
 def tree(r, draw, x, y, height, leaf):
@@ -180,7 +184,8 @@ def street(r):
         draw.polygon([(middle - far, horizon), (middle + far, horizon), (W / 2 + near, W),
                       (W / 2 - near, W)], fill=asphalt)
         for side in (-1, 1):
-            draw.line((middle + side * far * 0.9, horizon, W / 2 + side * near * 0.92, W), fill=white,
+            draw.line((middle + side * far * 0.9, horizon, W / 2 + side * near * 0.92, W),
+                      fill=white,
                       width=3)
         for k in range(6):
             a, b = (k / 6) ** 2, ((k + 0.5) / 6) ** 2
@@ -247,7 +252,8 @@ def forest(r):
             else:
                 wide = r.uniform(4, 7) + 2 * depth
                 draw.rectangle((x - wide, 0, x + wide, y + r.uniform(0, 8)),
-                               fill=mix(vary(r, (98, 70, 46), 12), (170, 190, 160), 0.4 - 0.2 * depth))
+                               fill=mix(vary(r, (98, 70, 46), 12), (170, 190, 160),
+                                        0.4 - 0.2 * depth))
     if kind == "trunks":
         for _ in range(44):
             x, y, s = r.uniform(-10, W + 10), r.uniform(-15, 42), r.uniform(9, 20)
@@ -275,7 +281,8 @@ def snow(r):
             rock, peak = vary(r, (112, 126, 150)), base - high
             draw.polygon([(x - wide, base + 4), (x + wide, base + 4), (x, peak)], fill=rock)
             t = r.uniform(0.4, 0.6)
-            draw.polygon([(x - wide * t, peak + high * t), (x - wide * t * 0.4, peak + high * t * 0.8),
+            draw.polygon([(x - wide * t, peak + high * t),
+                          (x - wide * t * 0.4, peak + high * t * 0.8),
                           (x, peak + high * t * 1.1), (x + wide * t * 0.45, peak + high * t * 0.8),
                           (x + wide * t, peak + high * t), (x, peak)], fill=(250, 252, 255))
     for _ in range(r.randint(2, 6)):
@@ -305,7 +312,8 @@ def night(r):
         x, y, s = r.uniform(0, W), r.uniform(0, W * 0.7), r.uniform(4, 7)
         draw.polygon([(x, y - s), (x + 1.4, y - 1.4), (x + s, y), (x + 1.4, y + 1.4), (x, y + s),
                       (x - 1.4, y + 1.4), (x - s, y), (x - 1.4, y - 1.4)], fill=(255, 250, 220))
-    x, y, s = r.choice([r.uniform(16, 44), r.uniform(148, 176)]), r.uniform(18, 42), r.uniform(12, 19)
+    x, y = r.choice([r.uniform(16, 44), r.uniform(148, 176)]), r.uniform(18, 42)
+    s = r.uniform(12, 19)
     draw.ellipse((x - s, y - s, x + s, y + s), fill=(252, 244, 200))
     if r.random() < 0.6:
         draw.ellipse((x - s * 0.35, y - s * 1.05, x + s * 1.5, y + s * 0.8), fill=image.getpixel(
@@ -335,7 +343,8 @@ def room(r):
     draw.rectangle((x0 + wide / 2 - 2, top, x0 + wide / 2 + 2, top + high), fill=frame)
     draw.rectangle((x0, top + high / 2 - 2, x0 + wide, top + high / 2 + 2), fill=frame)
     if r.random() < 0.5:
-        curtain = vary(r, r.choice([(190, 90, 80), (110, 130, 170), (200, 180, 120), (150, 170, 140)]))
+        curtain = vary(r, r.choice([(190, 90, 80), (110, 130, 170), (200, 180, 120),
+                                    (150, 170, 140)]))
         for side in (x0 - 12, x0 + wide - 2):
             draw.polygon([(side, top - 8), (side + 14, top - 8), (side + 16, top + high + 12),
                           (side - 2, top + high + 12)], fill=curtain)
@@ -395,10 +404,13 @@ def desert(r):
     elif kind < 0.5:
         for _ in range(r.randint(1, 3)):
             x, wide, high = r.uniform(0, W), r.uniform(18, 36), r.uniform(20, 44)
-            draw.polygon([(x - wide, base + 6), (x - wide * 0.7, base - high), (x + wide * 0.7, base - high),
+            draw.polygon([(x - wide, base + 6), (x - wide * 0.7, base - high),
+                          (x + wide * 0.7, base - high),
                           (x + wide, base + 6)], fill=mix(sand, (130, 50, 30), 0.45))
     for k in range(r.randint(3, 5)):
-        tone = mix(sand, (120, 70, 30), 0.24 - 0.08 * k) if k < 3 else mix(sand, (255, 230, 180), 0.1)
+        tone = mix(sand, (255, 230, 180), 0.1)
+        if k < 3:
+            tone = mix(sand, (120, 70, 30), 0.24 - 0.08 * k)
         line = wave(r, base + 2 + 22 * k, r.uniform(5, 9), bends=r.uniform(0.4, 0.9))
         below(draw, line, tone)
     textured(r, image, 5, (30, 16), (0, int(base) + 40, W, W))
@@ -430,7 +442,8 @@ def sea(r):
             x += size * r.uniform(1.6, 2.6)
     if r.random() < 0.3:
         x = r.uniform(0, W)
-        draw.polygon([(x - 26, horizon), (x + 30, horizon), (x + 8, horizon - 12), (x - 6, horizon - 9)],
+        draw.polygon([(x - 26, horizon), (x + 30, horizon), (x + 8, horizon - 12),
+                      (x - 6, horizon - 9)],
                      fill=vary(r, (90, 120, 100)))
     return Place(image, r.uniform(0.74, 0.86), free=r.random() < 0.3)
 
@@ -449,7 +462,8 @@ def meadow(r):
     draw = ImageDraw.Draw(image)
     for _ in range(r.randint(20, 60)):
         x, y = r.uniform(0, W), r.uniform(base + 40, W)
-        draw.line((x, y, x + r.uniform(-3, 3), y - r.uniform(5, 10)), fill=mix(green, (20, 80, 20), 0.4),
+        draw.line((x, y, x + r.uniform(-3, 3), y - r.uniform(5, 10)),
+                  fill=mix(green, (20, 80, 20), 0.4),
                   width=2)
     if r.random() < 0.75:
         petals = r.sample([(250, 250, 245), (250, 220, 90), (240, 170, 190), (190, 150, 220)], 2)
@@ -476,7 +490,8 @@ def city(r):
             tone = vary(r, tone, 8)
             draw.rectangle((x, base - high, x + wide, W), fill=tone)
             if r.random() < 0.2:
-                draw.line((x + wide / 2, base - high - 14, x + wide / 2, base - high), fill=tone, width=2)
+                draw.line((x + wide / 2, base - high - 14, x + wide / 2, base - high), fill=tone,
+                          width=2)
             pane = (252, 226, 140) if dusk else mix(tone, (235, 245, 252), 0.6)
             for wy in range(int(base - high) + 5, int(base) - 4, 8):
                 for wx in range(int(x) + 4, int(x + wide) - 4, 7):
@@ -498,7 +513,8 @@ def underwater(r):
         weed = [(x + 4 * math.sin(k * 0.9 + x), bed + 8 - high * k / 9) for k in range(10)]
         draw.line(weed, fill=vary(r, (50, 140, 80)), width=5, joint="curve")
     for _ in range(r.randint(1, 4)):
-        x, coral = r.uniform(0, W), vary(r, r.choice([(236, 110, 110), (240, 150, 90), (200, 110, 190)]))
+        x, coral = r.uniform(0, W), r.choice([(236, 110, 110), (240, 150, 90), (200, 110, 190)])
+        coral = vary(r, coral)
         for k in range(-2, 3):
             draw.line((x, bed + 8, x + 7 * k, bed - r.uniform(12, 24)), fill=coral, width=5)
     for _ in range(r.randint(8, 24)):

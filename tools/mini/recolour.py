@@ -82,7 +82,8 @@ def paint(picture, mask, colour, shade=0.75):
     # Darker: towards black; lighter: towards white, half as far. White things keep little shade,
     # black things some shine, so that the name stays true.
     bright = float(target.max())
-    down = target * (1 + np.minimum(ratio, 0) * (0.45 if bright > 0.9 and target.min() > 0.85 else 1))
+    depth = 0.45 if target.min() > 0.85 else 1
+    down = target * (1 + np.minimum(ratio, 0) * depth)
     up = np.clip(np.maximum(ratio, 0), 0, 1) * (0.28 if bright < 0.25 else 0.45)
     new = down + (1 - down) * up
     out = rgb + (new - rgb) * mask[..., None]

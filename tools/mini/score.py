@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Scores a model on the held-out tests: score.py MODEL DATA [--akin PATH] [--json FILE] [--only e10,e11]
+"""Scores a model on the held-out tests: score.py MODEL DATA [--akin PATH] [--json FILE]
 
 DATA holds what `heldout.py make` drew (e10.json, e11.json) and, where the data set was built, the
 manifests eval/*.tsv of E1 to E3. Vectors come from `akin embed --format npy`, cosine decides.
@@ -24,8 +24,8 @@ BATCH = 1000  # inputs of one call: below the system's limit on arguments
 
 class Model:
     def __init__(self, akin, model, precision="f32"):
-        self.command = [akin, "embed", "--model", model, "--precision", precision, "--format", "npy",
-                        "--quiet", "--batch", "64"]
+        self.command = [akin, "embed", "--model", model, "--precision", precision,
+                        "--format", "npy", "--quiet", "--batch", "64"]
 
     def embed(self, inputs, texts):
         """[inputs, dimensions], rows of length 1."""
@@ -114,10 +114,12 @@ def by_manifest(model, path):
         named = np.array([c for c, _ in some])
         scores = shown @ model.texts([t for _, t in some]).T
         there = np.isin(concepts, named)
-        yield line(name, f"picture -> name, {language}", (named[scores.argmax(axis=1)] == concepts)[there],
+        yield line(name, f"picture -> name, {language}",
+                   (named[scores.argmax(axis=1)] == concepts)[there],
                    1 / len(set(named)))
         found = np.isin(named, concepts)
-        yield line(name, f"name -> picture, {language}", (concepts[scores.argmax(axis=0)] == named)[found],
+        yield line(name, f"name -> picture, {language}",
+                   (concepts[scores.argmax(axis=0)] == named)[found],
                    1 / len(set(concepts)))
 
 
@@ -153,7 +155,8 @@ def main():
             tell(test(model, said.data))
     if said.json:
         with open(said.json, "w", encoding="utf-8") as file:
-            json.dump({"model": os.path.basename(os.path.normpath(said.model)), "results": results}, file, indent=1)
+            json.dump({"model": os.path.basename(os.path.normpath(said.model)),
+                       "results": results}, file, indent=1)
             file.write("\n")
     return 0 if results else "score: nothing to score here"
 

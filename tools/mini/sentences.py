@@ -32,7 +32,8 @@ PLACES = {
     "de": {
         "beach": ("am Strand",), "street": ("auf der Straße", "auf einer Straße"),
         "forest": ("im Wald", "in einem Wald"), "snow": ("im Schnee", "in verschneiten Bergen"),
-        "night sky": ("am Nachthimmel", "unter dem Sternenhimmel"), "room": ("in einem Zimmer", "im Haus"),
+        "night sky": ("am Nachthimmel", "unter dem Sternenhimmel"),
+        "room": ("in einem Zimmer", "im Haus"),
         "desert": ("in der Wüste",), "sea": ("auf dem Meer", "auf See"),
         "meadow": ("auf einer Wiese", "im Gras"), "city": ("in der Stadt", "vor Hochhäusern"),
         "underwater": ("unter Wasser",),
@@ -40,7 +41,8 @@ PLACES = {
     "fr": {
         "beach": ("sur la plage", "sur une plage"), "street": ("dans la rue", "sur la route"),
         "forest": ("dans la forêt", "dans les bois"), "snow": ("dans la neige",),
-        "night sky": ("dans le ciel nocturne", "sous les étoiles"), "room": ("dans une pièce", "à l'intérieur"),
+        "night sky": ("dans le ciel nocturne", "sous les étoiles"),
+        "room": ("dans une pièce", "à l'intérieur"),
         "desert": ("dans le désert",), "sea": ("sur la mer", "en mer"),
         "meadow": ("dans un pré", "sur l'herbe"), "city": ("dans la ville", "en ville"),
         "underwater": ("sous l'eau",),
@@ -48,18 +50,22 @@ PLACES = {
     "es": {
         "beach": ("en la playa",), "street": ("en la calle", "en la carretera"),
         "forest": ("en el bosque",), "snow": ("en la nieve",),
-        "night sky": ("en el cielo nocturno", "bajo las estrellas"), "room": ("en una habitación", "en casa"),
-        "desert": ("en el desierto",), "sea": ("en el mar",), "meadow": ("en un prado", "sobre la hierba"),
+        "night sky": ("en el cielo nocturno", "bajo las estrellas"),
+        "room": ("en una habitación", "en casa"),
+        "desert": ("en el desierto",), "sea": ("en el mar",),
+        "meadow": ("en un prado", "sobre la hierba"),
         "city": ("en la ciudad",), "underwater": ("bajo el agua",),
     },
 }
-ZH = dict(zip(("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white",
+ZH = dict(zip(("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black",
+               "white",
                "gray"), ("红", "橙", "黄", "绿", "蓝", "紫", "粉", "棕", "黑", "白", "灰")))
 JA = dict(zip(ZH, ("赤い", "オレンジ色の", "黄色い", "緑の", "青い", "紫の", "ピンクの", "茶色の", "黒い",
                    "白い", "灰色の")))
 DE = dict(zip(ZH, ("rot", "orangefarben", "gelb", "grün", "blau", "violett", "rosafarben", "braun",
                    "schwarz", "weiß", "grau")))
-FR = dict(zip(ZH, (("rouge",) * 2, ("orange",) * 2, ("jaune",) * 2, ("vert", "verte"), ("bleu", "bleue"),
+FR = dict(zip(ZH, (("rouge",) * 2, ("orange",) * 2, ("jaune",) * 2, ("vert", "verte"),
+                   ("bleu", "bleue"),
                    ("violet", "violette"), ("rose",) * 2, ("marron",) * 2, ("noir", "noire"),
                    ("blanc", "blanche"), ("gris", "grise"))))
 ES = dict(zip(ZH, (("rojo", "roja"), ("naranja",) * 2, ("amarillo", "amarilla"), ("verde",) * 2,
@@ -67,16 +73,16 @@ ES = dict(zip(ZH, (("rojo", "roja"), ("naranja",) * 2, ("amarillo", "amarilla"),
                    ("negro", "negra"), ("blanco", "blanca"), ("gris",) * 2)))
 # What things are, one word above their name.
 KINDS = {"vehicle": ("vehicle", "辆", "车辆"), "animal": ("animal", "只", "动物"),
-         "instrument": ("musical instrument", "件", "乐器"), "clothes": ("piece of clothing", "件", "衣物"),
+         "instrument": ("musical instrument", "件", "乐器"), "clothes": ("piece of clothing", "件",
+                                                                      "衣物"),
          "furniture": ("piece of furniture", "件", "家具"), "plant": ("plant", "株", "植物"),
          "food": ("fruit", "个", "水果")}
 NOT_ON_ROADS = ("rocket", "flying saucer", "airplane", "helicopter", "sailboat", "ship")
 
 
 def article(word):
-    if word.lower().startswith(("x-", "uniform", "unicorn", "one", "u")) and not word.startswith("um"):
-        return "a"
-    return "an" if word[0].lower() in "aeiou" else "a"
+    hard = word.startswith(("uni", "UFO"))
+    return "an" if word[0].lower() in "aeiou" and not hard else "a"
 
 
 def shade(r, colour, language="en"):
@@ -147,16 +153,19 @@ def single(r, thing, colour, place):
     there = r.choice(PLACES["zh"][place])
     texts.append(("en", f"{a} {first}", 3))
     en = [f"{a} {where}", f"{word} {name} {where}", f"the {word} {name} is {where}",
-          f"a picture of {a} {where}", f"{where} there is {a}", f"the {name} is {word} and it is {where}",
-          f"a {name} {where}; the {name} is {word}", f"there is {a} {where}", f"{a}, {where}",
+          f"a picture of {a} {where}", f"{where} there is {a}",
+          f"the {name} is {word} and it is {where}",
+          f"{article(name)} {name} {where}; the {name} is {word}",
+          f"there is {a} {where}", f"{a}, {where}",
           f"what colour is the {name} and where is it? {word}, {where}",
           f"where is the {word} {name}? {where}", f"describe the {name}: {word}, {where}",
           f"what is {where}? {a}", f"I am looking for {a} {where}"]
-    texts += [("en", t.replace("a umbrella", "an umbrella"), 1) for t in r.sample(en, 4)]
+    texts += [("en", t, 1) for t in r.sample(en, 4)]
     texts.append(("en", f"what colour is the {name} and where is it?", 0.15))
     if kind:
         texts.append(("en", f"{article(word)} {word} {kind[0]} {where}", 0.8))
-        texts.append(("en", f"what colour is the {kind[0]}, and what is around it? it is {word}, {where}", 0.3))
+        asked = f"what colour is the {kind[0]}, and what is around it?"
+        texts.append(("en", f"{asked} it is {word}, {where}", 0.3))
         texts.append(("zh", f"{there}的一{kind[1]}{zh}{kind[2]}", 0.8))
         texts.append(("zh", r.choice([f"图中的{kind[2]}是{zh}的，位于{there}",
                                       f"{kind[2]}是{zh}的，在{there}",
@@ -214,11 +223,14 @@ def several(r, pairs, place, side=None):
         a, b = noun("en", one, first, r), noun("en", two, second, r)
         za, zb = noun("zh", one, first), noun("zh", two, second)
         if side == "left":
-            texts += [("en", r.choice([f"{a} to the left of {b}", f"{a} on the left and {b} on the right"]), 2),
-                      ("en", r.choice([f"{b} to the right of {a}", f"{b} right of {a} {where}".strip()]), 1.5),
+            texts += [("en", r.choice([f"{a} to the left of {b}",
+                                       f"{a} on the left and {b} on the right"]), 2),
+                      ("en", r.choice([f"{b} to the right of {a}",
+                                       f"{b} right of {a} {where}".strip()]), 1.5),
                       ("zh", r.choice([f"左边是{za}，右边是{zb}", f"{za}在{zb}的左边"]), 2)]
         else:
-            texts += [("en", r.choice([f"{a} above {b}", f"{a} at the top and {b} at the bottom"]), 2),
+            texts += [("en", r.choice([f"{a} above {b}", f"{a} at the top and {b} at the bottom"]),
+                       2),
                       ("en", r.choice([f"{b} below {a}", f"{b} under {a} {where}".strip()]), 1.5),
                       ("zh", r.choice([f"上面是{za}，下面是{zb}", f"{za}在{zb}的上方"]), 2)]
     return texts
