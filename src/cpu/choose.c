@@ -39,6 +39,15 @@ static const char *lacks_avx512(void)
                ? NULL
                : "AVX-512 BW, DQ or VL";
 }
+
+/* Leaf 7, subleaf 1: asked here for the same reason as F16C. */
+static const char *lacks_avx512bf16(void)
+{
+    unsigned a, b, c, d;
+    if (lacks_avx512() != NULL)
+        return lacks_avx512();
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0 ? NULL : "AVX512-BF16";
+}
 #else
 static const char *lacks_x86_64(void)
 {
@@ -62,9 +71,11 @@ static const struct isa sets[] = {
 #if defined(__x86_64__)
     { "avx2", &akin_kernels_avx2, lacks_avx2 },
     { "avx512", &akin_kernels_avx512, lacks_avx512 },
+    { "avx512bf16", &akin_kernels_avx512bf16, lacks_avx512bf16 },
 #else
     { "avx2", NULL, lacks_x86_64 },
     { "avx512", NULL, lacks_x86_64 },
+    { "avx512bf16", NULL, lacks_x86_64 },
 #endif
 };
 enum { SETS = sizeof sets / sizeof *sets };

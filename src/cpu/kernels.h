@@ -122,6 +122,7 @@ extern const akin_kernels akin_kernels_scalar;
 #if defined(__x86_64__)
 extern const akin_kernels akin_kernels_avx2;
 extern const akin_kernels akin_kernels_avx512;
+extern const akin_kernels akin_kernels_avx512bf16;
 #endif
 
 #endif

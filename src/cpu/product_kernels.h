@@ -45,12 +45,13 @@ typedef struct akin_product_set {
      * left[r * left_step + p * lda + i] . right[r * right_step + p * ldb + j]. */
     void (*outer)(const akin_product_outer *tile);
 
-    /* Cells for `rows`: neighbours are x[depth * i ...]; missing ones are 0. */
-    void (*along)(const float *x, size_t n, float *cells);
-
-    /* Cells for `outer`, n of them: neighbours are x[i] and next[i] (0 where next is NULL); of
-     * depth 1 next is not read. */
-    void (*across)(const float *x, const float *next, size_t n, float *cells);
+    /* Cells from floats: `count` rows, n floats of each, strides ldx and ldc.
+     * along, for `rows`: neighbours are x[i, depth * j ...]; missing ones are 0.
+     * across, for `outer`: neighbours are x[i, j] and next[i, j] (0 where next is NULL); of depth 1
+     * next is not read. */
+    void (*along)(const float *x, size_t ldx, size_t count, size_t n, float *cells, size_t ldc);
+    void (*across)(const float *x, const float *next, size_t ldx, size_t count, size_t n,
+                   float *cells, size_t ldc);
 } akin_product_set;
 
 typedef struct akin_product_kernels {

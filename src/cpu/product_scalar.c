@@ -32,27 +32,33 @@ static void outer(const akin_product_outer *t)
         }
 }
 
-static void copy_along(const float *x, size_t n, float *cells)
+static void copy_along(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                       size_t ldc)
 {
-    memcpy(cells, x, n * sizeof *x);
+    for (size_t i = 0; i < count; i++)
+        memcpy(cells + i * ldc, x + i * ldx, n * sizeof *x);
 }
 
-static void copy_across(const float *x, const float *next, size_t n, float *cells)
+static void copy_across(const float *x, const float *next, size_t ldx, size_t count, size_t n,
+                        float *cells, size_t ldc)
 {
     (void)next;
-    memcpy(cells, x, n * sizeof *x);
+    copy_along(x, ldx, count, n, cells, ldc);
 }
 
-static void round_along(const float *x, size_t n, float *cells)
+static void round_along(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                        size_t ldc)
 {
-    for (size_t i = 0; i < n; i++)
-        cells[i] = akin_round_bf16(x[i]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < n; j++)
+            cells[i * ldc + j] = akin_round_bf16(x[i * ldx + j]);
 }
 
-static void round_across(const float *x, const float *next, size_t n, float *cells)
+static void round_across(const float *x, const float *next, size_t ldx, size_t count, size_t n,
+                         float *cells, size_t ldc)
 {
     (void)next;
-    round_along(x, n, cells);
+    round_along(x, ldx, count, n, cells, ldc);
 }
 
 const akin_product_kernels akin_product_kernels_scalar = {

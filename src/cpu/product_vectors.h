@@ -6,8 +6,6 @@
  *     vf_along(p, n)             LANES cells of up to 2 LANES floats; the first n, others 0
  *     vf_across(x, next)         LANES cells
  */
-#include <string.h>
-
 #include "cpu/bf16.h"
 #include "cpu/product_kernels.h"
 
@@ -174,15 +172,23 @@ static void KERNEL(product_outer_f32)(const akin_product_outer *tile)
     product_outer_any(false, tile);
 }
 
-static void KERNEL(copy_along)(const float *x, size_t n, float *cells)
+static void KERNEL(copy_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                               size_t ldc)
 {
-    memcpy(cells, x, n * sizeof *x);
+    for (size_t i = 0; i < count; i++, x += ldx, cells += ldc) {
+        size_t j = 0;
+        for (; j + LANES <= n; j += LANES)
+            vf_store(cells + j, vf_load(x + j));
+        if (j < n)
+            vf_store_n(cells + j, vf_load_n(x + j, (int)(n - j)), (int)(n - j));
+    }
 }
 
-static void KERNEL(copy_across)(const float *x, const float *next, size_t n, float *cells)
+static void KERNEL(copy_across)(const float *x, const float *next, size_t ldx, size_t count,
+                                size_t n, float *cells, size_t ldc)
 {
     (void)next;
-    memcpy(cells, x, n * sizeof *x);
+    KERNEL(copy_along)(x, ldx, count, n, cells, ldc);
 }
 
 #ifdef PAIRS
@@ -196,37 +202,48 @@ static void KERNEL(product_outer_bf16)(const akin_product_outer *tile)
     product_outer_any(true, tile);
 }
 
-static void KERNEL(pairs_along)(const float *x, size_t n, float *cells)
+static void KERNEL(pairs_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                                size_t ldc)
 {
-    for (; n >= 2 * LANES; n -= 2 * LANES, x += 2 * LANES, cells += LANES)
-        vf_store(cells, vf_along(x, 2 * LANES));
-    if (n > 0)
-        vf_store_n(cells, vf_along(x, (int)n), ((int)n + 1) / 2);
+    for (size_t i = 0; i < count; i++, x += ldx, cells += ldc) {
+        size_t j = 0;
+        for (; j + 2 * LANES <= n; j += 2 * LANES)
+            vf_store(cells + j / 2, vf_along(x + j, 2 * LANES));
+        if (j < n)
+            vf_store_n(cells + j / 2, vf_along(x + j, (int)(n - j)), (int)(n - j + 1) / 2);
+    }
 }
 
-static void KERNEL(pairs_across)(const float *x, const float *next, size_t n, float *cells)
+static void KERNEL(pairs_across)(const float *x, const float *next, size_t ldx, size_t count,
+                                 size_t n, float *cells, size_t ldc)
 {
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        vf_store(cells + i, vf_across(vf_load(x + i),
-                                      next != NULL ? vf_load(next + i) : vf_set1(0.0f)));
-    if (i < n) {
-        const int rest = (int)(n - i);
-        const vf b = next != NULL ? vf_load_n(next + i, rest) : vf_set1(0.0f);
-        vf_store_n(cells + i, vf_across(vf_load_n(x + i, rest), b), rest);
+    const vf none = vf_set1(0.0f);
+    for (size_t i = 0; i < count; i++, cells += ldc) {
+        const float *a = x + i * ldx, *b = next != NULL ? next + i * ldx : NULL;
+        size_t j = 0;
+        for (; j + LANES <= n; j += LANES)
+            vf_store(cells + j, vf_across(vf_load(a + j), b != NULL ? vf_load(b + j) : none));
+        if (j < n) {
+            const int rest = (int)(n - j);
+            vf_store_n(cells + j, vf_across(vf_load_n(a + j, rest),
+                                            b != NULL ? vf_load_n(b + j, rest) : none), rest);
+        }
     }
 }
 #else
-static void KERNEL(round_along)(const float *x, size_t n, float *cells)
+static void KERNEL(round_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                                size_t ldc)
 {
-    for (size_t i = 0; i < n; i++)
-        cells[i] = akin_round_bf16(x[i]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < n; j++)
+            cells[i * ldc + j] = akin_round_bf16(x[i * ldx + j]);
 }
 
-static void KERNEL(round_across)(const float *x, const float *next, size_t n, float *cells)
+static void KERNEL(round_across)(const float *x, const float *next, size_t ldx, size_t count,
+                                 size_t n, float *cells, size_t ldc)
 {
     (void)next;
-    KERNEL(round_along)(x, n, cells);
+    KERNEL(round_along)(x, ldx, count, n, cells, ldc);
 }
 #endif
 

@@ -51,18 +51,15 @@ static void copy_rows(const struct view *v, const akin_product_set *set, bool ac
         const size_t end = 1 + (v->width - 1) * v->spread + 1; /* behind the last position */
         memset(out, 0, v->position * sizeof *out);
         memset(out + end * v->position, 0, (v->columns - end) * v->position * sizeof *out);
-        if (v->spread == 1 && across) {
-            set->across(x + from, next != NULL ? next + from : NULL, v->width * n,
-                        out + v->position);
+        if (across) {
+            set->across(x + from, next != NULL ? next + from : NULL, 0, 1, v->width * n,
+                        out + v->position, 0);
         } else if (v->spread == 1 && n % set->depth == 0) {
-            set->along(x + from, v->width * n, out + v->position);
+            set->along(x + from, 0, 1, v->width * n, out + v->position, 0);
         } else {
-            for (size_t c = 0; c < v->width; c++) {
-                float *to = out + (1 + c * v->spread) * v->position;
-                set->along(x + from + c * n, n, to);
-                if (v->spread > 1 && c + 1 < v->width)
-                    memset(to + v->position, 0, v->position * sizeof *to);
-            }
+            set->along(x + from, n, v->width, n, out + v->position, v->spread * v->position);
+            for (size_t c = 1; v->spread > 1 && c < v->width; c++)
+                memset(out + c * v->spread * v->position, 0, v->position * sizeof *out);
         }
     }
 }
@@ -165,10 +162,8 @@ static void sum_strip(const struct sum_job *j, const float *copy, const float *d
             tile.right = packed;
             tile.ldb = (size_t)tile.vectors * lanes;
             tile.right_step = j->width * tile.ldb;
-            for (size_t p = 0; p < positions; p++)
-                j->set->across(dy + p * j->out + column,
-                               next != NULL ? next + p * j->out + column : NULL, tile.cols,
-                               packed + p * tile.ldb);
+            j->set->across(dy + column, next != NULL ? next + column : NULL, j->out, positions,
+                           tile.cols, packed, tile.ldb);
         }
         const size_t tiles = akin_ceil_div(m, (size_t)j->kernels->tile_outer[tile.vectors]);
         for (size_t ky = 0; ky < 3; ky++)

@@ -8,9 +8,9 @@
 #include "train/panels.h"
 
 enum {
-    CHUNK = 128,         /* rows of a sum kept in registers: its error, and what lies in L1 */
+    CHUNK = 256,         /* rows of a sum kept in registers: its error, and what lies in L1 */
     PART_ROWS = 1024,    /* at least, or writing and adding parts shows */
-    BLOCK_LEFT = 36,     /* columns of the left operand in a block, at least, for the same reason */
+    SIDE = 48,           /* of a block of the result, at least, for the same reason */
     LEFT_CELLS = 1 << 15 /* of a block of rows: with its panel, half of a level 2 cache */
 };
 
@@ -34,13 +34,11 @@ static void multiply_rows(void *context, size_t task, int worker)
     const float *left[AKIN_BLOCK_ROWS + AKIN_TILE_ROWS];
     for (size_t first = task * j->per_task; first < end; first += j->per_block) {
         const size_t count = akin_min(j->per_block, end - first);
-        for (size_t i = 0; i < count; i++) {
-            left[i] = j->x + (first + i) * j->ldx;
-            if (j->copy) {
-                j->panels->set->along(left[i], j->in, scratch + i * j->ldcells);
-                left[i] = scratch + i * j->ldcells;
-            }
-        }
+        const float *x = j->x + first * j->ldx;
+        if (j->copy)
+            j->panels->set->along(x, j->ldx, count, j->in, scratch, j->ldcells);
+        for (size_t i = 0; i < count; i++)
+            left[i] = j->copy ? scratch + i * j->ldcells : x + i * j->ldx;
         akin_panels_multiply(j->panels, left, count, 0, j->c + first * j->ldc, j->ldc, j->add);
     }
 }
@@ -59,8 +57,9 @@ static akin_status multiply(const akin_work *work, const akin_right *right, cons
     if (rows == 0 || right->n == 0)
         return AKIN_OK;
     AKIN_TRY(akin_panels_pack(work, right, &panels, err));
-    /* Lines of rows a multiple of 4 KiB apart fall into one set of a level 1 cache. */
-    job.copy = work->bf16 || (ldx % 512 == 0 && in >= 64);
+    /* A dozen long rows side by side is more than the processor fetches ahead (and rows a multiple
+     * of 4 KiB apart fall into one set of a cache): copied, one after another, they come faster. */
+    job.copy = work->bf16 || in >= 64;
     job.ldcells = akin_round_up(panels.k, 16) + 16;
     job.per_block = LEFT_CELLS / akin_max(panels.k, 1);
     job.per_block = akin_min(AKIN_BLOCK_ROWS, akin_max(36, job.per_block / 36 * 36));
@@ -81,9 +80,10 @@ struct outer_job {
     const akin_kernels *all;
     const float *a, *b;
     size_t lda, m, ldb, n, rows;
-    size_t parts, blocks;
+    size_t parts, m_blocks, n_blocks, panels;
     bool copy_a, copy_b;
-    float *sums;           /* [parts, m, n] */
+    float *sums;           /* [parts, m, n]; of one part: the result itself, added to */
+    size_t ldc;
     float *a_sum, *b_sum;  /* [parts, m] and [parts, n], or NULL */
     float *scratch;        /* [threads, per_worker]: the left block, then a panel, of a chunk */
     size_t per_worker, ld_left, left_cells, ld_right;
@@ -98,40 +98,48 @@ static size_t share(size_t total, size_t parts, size_t i)
 static void pack_across(const akin_product_set *set, const float *x, size_t ldx, size_t count,
                         size_t n, float *cells, size_t ldc)
 {
-    for (size_t p = 0; p < count; p += set->depth, cells += ldc)
-        set->across(x + p * ldx, p + 1 < count ? x + (p + 1) * ldx : NULL, n, cells);
+    const size_t whole = count / set->depth;
+    set->across(x, x + ldx, set->depth * ldx, whole, n, cells, ldc);
+    if (whole * set->depth < count)
+        set->across(x + (count - 1) * ldx, NULL, 0, 1, n, cells + whole * ldc, ldc);
 }
 
 static void outer_task(void *context, size_t task, int worker)
 {
     const struct outer_job *j = context;
-    const size_t part = task / j->blocks, block = task % j->blocks, lanes = j->kernels->lanes;
-    const size_t first = share(j->m, j->blocks, block);
-    const size_t m = share(j->m, j->blocks, block + 1) - first;
+    const size_t block = task / j->n_blocks % j->m_blocks, n_block = task % j->n_blocks;
+    const size_t part = task / j->n_blocks / j->m_blocks, lanes = j->kernels->lanes;
+    const size_t first = share(j->m, j->m_blocks, block);
+    const size_t m = share(j->m, j->m_blocks, block + 1) - first;
+    const size_t first_panel = share(j->panels, j->n_blocks, n_block);
+    const size_t end_panel = share(j->panels, j->n_blocks, n_block + 1);
+    const size_t from = 2 * first_panel * lanes;
+    const size_t n = (end_panel == j->panels ? j->n : 2 * end_panel * lanes) - from;
     const size_t end = share(j->rows, j->parts, part + 1);
-    float *c = j->sums + (part * j->m + first) * j->n;
-    float *a_sum = j->a_sum != NULL ? j->a_sum + part * j->m + first : NULL;
-    float *b_sum = j->b_sum != NULL && block == 0 ? j->b_sum + part * j->n : NULL;
+    float *c = j->sums + (part * j->m + first) * j->ldc;
+    float *a_sum = j->a_sum != NULL && n_block == 0 ? j->a_sum + part * j->m + first : NULL;
+    float *b_sum = j->b_sum != NULL && block == 0 ? j->b_sum + part * j->n + from : NULL;
     float *left_copy = j->scratch + (size_t)worker * j->per_worker;
     float *right_copy = left_copy + j->left_cells;
-    memset(c, 0, m * j->n * sizeof *c);
+    for (size_t i = 0; j->parts > 1 && i < m; i++)
+        memset(c + i * j->ldc + from, 0, n * sizeof *c);
     if (a_sum != NULL)
         memset(a_sum, 0, m * sizeof *a_sum);
     if (b_sum != NULL)
-        memset(b_sum, 0, j->n * sizeof *b_sum);
+        memset(b_sum, 0, n * sizeof *b_sum);
     for (size_t p = share(j->rows, j->parts, part); p < end; p += CHUNK) {
         const size_t count = akin_min(CHUNK, end - p);
         const float *a = j->a + p * j->lda + first, *b = j->b + p * j->ldb;
         akin_product_outer tile = { .runs = 1, .k = akin_ceil_div(count, j->set->depth),
-                                    .ldc = j->n };
+                                    .ldc = j->ldc };
         for (size_t i = 0; a_sum != NULL && i < count; i++)
             j->all->add_scaled_f32(1.0f, a + i * j->lda, a_sum, m);
         for (size_t i = 0; b_sum != NULL && i < count; i++)
-            j->all->add_scaled_f32(1.0f, b + i * j->ldb, b_sum, j->n);
+            j->all->add_scaled_f32(1.0f, b + i * j->ldb + from, b_sum, n);
         tile.lda = j->copy_a ? j->ld_left : j->lda;
         if (j->copy_a)
             pack_across(j->set, a, j->lda, count, m, left_copy, tile.lda);
-        for (size_t panel = 0; panel < akin_panel_count(j->n, lanes); panel++) {
+        for (size_t panel = first_panel; panel < end_panel; panel++) {
             const size_t column = 2 * panel * lanes;
             tile.vectors = akin_panel_vectors(j->n, lanes, panel);
             tile.cols = akin_min((size_t)tile.vectors * lanes, j->n - column);
@@ -144,11 +152,28 @@ static void outer_task(void *context, size_t task, int worker)
                 const size_t i = share(m, tiles, t);
                 tile.count = (int)(share(m, tiles, t + 1) - i);
                 tile.left = (j->copy_a ? left_copy : a) + i;
-                tile.c = c + i * j->n + column;
+                tile.c = c + i * j->ldc + column;
                 j->set->outer(&tile);
             }
         }
     }
+}
+
+/* The longer side in two, until there are enough tasks or both are short. */
+static void cut_result(struct outer_job *j)
+{
+    j->m_blocks = j->n_blocks = 1;
+    while (j->parts * j->m_blocks * j->n_blocks < AKIN_PARTS) {
+        const size_t m = j->m / j->m_blocks, n = j->n / j->n_blocks;
+        const bool m_fits = m >= 2 * SIDE, n_fits = n >= 2 * SIDE;
+        if (!m_fits && !n_fits)
+            break;
+        if (m_fits && (m >= n || !n_fits))
+            j->m_blocks *= 2;
+        else
+            j->n_blocks *= 2;
+    }
+    j->n_blocks = akin_min(j->n_blocks, j->panels);
 }
 
 static akin_status take(const akin_work *work, size_t count, size_t n, float **out, akin_error *err)
@@ -171,22 +196,27 @@ static akin_status outer(const akin_work *work, const float *a, size_t lda, size
     if (rows == 0 || m == 0 || n == 0)
         return AKIN_OK;
     job.parts = akin_min(AKIN_PARTS, akin_max(rows / PART_ROWS, 1));
-    job.blocks = akin_max(akin_min(AKIN_PARTS / job.parts, m / BLOCK_LEFT), 1);
+    job.panels = akin_panel_count(n, job.kernels->lanes);
+    cut_result(&job);
     job.copy_a = work->bf16 || lda >= 256;
     job.copy_b = work->bf16 || ldb >= 256;
-    job.ld_left = akin_round_up(akin_ceil_div(m, job.blocks), 16);
+    job.ld_left = akin_round_up(akin_ceil_div(m, job.m_blocks), 16);
     job.ld_left += job.ld_left % 32 == 0 ? 16 : 0;
     job.ld_right = AKIN_TILE_VECTORS * job.kernels->lanes;
     job.left_cells = job.copy_a ? CHUNK * job.ld_left : 0;
     job.per_worker = akin_round_up(job.left_cells + CHUNK * job.ld_right, 16);
     AKIN_TRY(akin_work_scratch(work, job.per_worker, &job.scratch, err));
-    AKIN_TRY(take(work, job.parts * m, n, &job.sums, err));
+    job.sums = c;
+    job.ldc = job.parts > 1 ? n : ldc;
+    if (job.parts > 1)
+        AKIN_TRY(take(work, job.parts * m, n, &job.sums, err));
     if (a_sum != NULL)
         AKIN_TRY(take(work, job.parts, m, &job.a_sum, err));
     if (b_sum != NULL)
         AKIN_TRY(take(work, job.parts, n, &job.b_sum, err));
-    akin_pool_run(work->pool, job.parts * job.blocks, outer_task, &job);
-    akin_parts_add(work, job.sums, job.parts, m * n, m, n, c, ldc, 1);
+    akin_pool_run(work->pool, job.parts * job.m_blocks * job.n_blocks, outer_task, &job);
+    if (job.parts > 1)
+        akin_parts_add(work, job.sums, job.parts, m * n, m, n, c, ldc, 1);
     if (a_sum != NULL)
         akin_parts_add(work, job.a_sum, job.parts, m, 1, m, a_sum, m, 1);
     if (b_sum != NULL)

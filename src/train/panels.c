@@ -5,6 +5,7 @@
 #include "train/panels.h"
 
 enum {
+    ADDED = 256,                            /* sums at a time */
     TERMS = 16,                             /* gathered at a time: a cache line of weights */
     WIDEST = AKIN_TILE_VECTORS * 16         /* columns of a panel */
 };
@@ -66,8 +67,14 @@ static void pack_panel(void *context, size_t panel, int worker)
                 for (size_t j = 0; j < cols; j++)
                     for (size_t t = 0; t < count; t++)
                         terms[t][j] = from[(ptrdiff_t)t * w->channel + (ptrdiff_t)j * w->column];
-            for (size_t t = 0; t < count; t += depth, to += width)
-                p->set->across(terms[t], t + 1 < count ? terms[t + 1] : NULL, width, to);
+            const size_t whole = count / depth;
+            const float *next = depth == 2 ? terms[1] : NULL;
+            p->set->across(terms[0], next, depth * WIDEST, whole, width, to, width);
+            to += whole * width;
+            if (count % depth != 0) {
+                p->set->across(terms[count - 1], NULL, 0, 1, width, to, width);
+                to += width;
+            }
         }
     }
 }
@@ -141,11 +148,15 @@ static void add_row(void *context, size_t i, int worker)
     const float *from = a->parts + i * a->cols;
     float *to = a->c + i * a->row;
     (void)worker;
-    for (size_t j = 0; j < a->cols; j++) {
-        float sum = from[j];
+    for (size_t first = 0; first < a->cols; first += ADDED) {
+        const size_t n = akin_min(ADDED, a->cols - first);
+        float sum[ADDED];
+        memcpy(sum, from + first, n * sizeof *sum);
         for (size_t p = 1; p < a->count; p++)
-            sum += from[p * a->stride + j];
-        to[j * a->column] += sum;
+            for (size_t j = 0; j < n; j++)
+                sum[j] += from[p * a->stride + first + j];
+        for (size_t j = 0; j < n; j++)
+            to[(first + j) * a->column] += sum[j];
     }
 }
 
