@@ -156,6 +156,16 @@ static void take_preset(akin_train_options *o, const cli_args *args)
         o->epochs = FINETUNE_EPOCHS;
 }
 
+static int plot(const cli_args *args)
+{
+    akin_error err = { 0 };
+    if (args->files.count != 2 || args->output == NULL)
+        return cli_usage_error(args, "akin train plot DIR/metrics.jsonl -o FILE.svg");
+    if (akin_train_plot(args->files.items[1], args->output, &err) != AKIN_OK)
+        return cli_report(args, &err);
+    return CLI_DONE;
+}
+
 int cli_train(const cli_args *args)
 {
     akin_train_options options = AKIN_TRAIN_OPTIONS_INIT;
@@ -163,8 +173,8 @@ int cli_train(const cli_args *args)
     akin_error err = { 0 };
     listener l = { .args = args };
     double stages[MOST_STAGES];
-    if (false)
-        return CLI_USAGE; /* the plot, soon */
+    if (args->files.count > 0 && strcmp(args->files.items[0], "plot") == 0)
+        return plot(args);
     if (args->files.count != 1)
         return cli_usage_error(args, "train takes one manifest: a file, or a folder of pictures "
                                      "with captions");
