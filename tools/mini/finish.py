@@ -150,7 +150,7 @@ def attribution(out, rows, packages):
         licence = SPELLED.get(licence, licence)
         if licence not in frame.LICENCES:
             raise frame.RecipeError(f"{name}: licence '{licence}' is not one of those allowed")
-        who = person(about.get("author")) or ", ".join(map(person, about.get("maintainers", [])))
+        who = person(about.get("author")) or about.get("homepage", "")
         lines.append(f"| {name} {packages.version(name)} | {licence} | {who} |")
     with open(os.path.join(out, "ATTRIBUTION.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")

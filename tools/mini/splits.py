@@ -22,6 +22,11 @@ def key(text):
     return " ".join(text.lower().split())
 
 
+def plain(text):
+    """Words alone: 'T-shirt' is two."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
 def is_e2(concept, emoji):
     return concept in emoji.group \
         and emoji.group[concept] not in ("People & Body", "Flags", "Symbols") \
@@ -65,6 +70,7 @@ class Hidden:
                     self.e2[language].add(key(aliases[name]))
         for languages in (self.e2, self.e3):
             for names in languages.values():
+                names.update([plain(n) for n in names])
                 names.discard("")
         self.most = {language: max(len(n.split()) for n in self.e2[language] | self.e3[language])
                      for language in set(self.e2) | set(self.e3)}
@@ -88,7 +94,7 @@ class Hidden:
             return True
         if UNSPACED.search(text):
             return any(name in text for name in self.unspaced[language])
-        words = re.findall(r"\w[\w'’-]*", text)
+        words = plain(text).split()
         for start in range(len(words)):
             for end in range(start + 1, min(len(words), start + self.most[language]) + 1):
                 part = " ".join(words[start:end])
@@ -101,7 +107,7 @@ class Hidden:
 
     def names_e2(self, text):
         """Whether an English text is, or holds as words, a name or synonym of a hidden concept."""
-        words = re.findall(r"\w[\w'’-]*", key(text))
+        words = plain(text).split()
         names = self.e2["en"]
         return key(text) in names or any(
             " ".join(words[i:j]) in names for i in range(len(words))
@@ -131,11 +137,11 @@ def twin(rows, said, hidden, emoji, hashes):
 
 def eval_sets(rows, hidden, emoji):
     """[(file, [(path, concept)], [(concept, language, text)])] for E2, E3a and E3b."""
-    plain = {"noto1", "google", "twitter", "fluent3d", "fluentflat"}
+    styles = {"noto1", "google", "twitter", "fluent3d", "fluentflat"}
     styled = collections.defaultdict(list)  # style -> [(path, concept)]
     for path, part, concept, *_ in rows.pictures:
         style, _, code = path.rsplit("/", 1)[-1][:-4].partition("-")
-        if part == "emoji" and style in plain and code == concept:
+        if part == "emoji" and style in styles and code == concept:
             styled[style].append((path, concept))
     e2 = sorted(c for c in hidden.concepts if c not in hidden.merged)
     english = emoji.names["en"]

@@ -28,6 +28,8 @@ def sample(said, seed=1):
     for _, language, text, weight, _ in said:
         by_language[language].append((text, weight))
         mass[language] += weight
+    # Flatter than training: a language that is met seldom has words of its own to spell.
+    mass = {language: m ** 0.6 for language, m in mass.items()}
     total = sum(mass.values())
     rng = random.Random(seed)
     for language in sorted(by_language):
