@@ -54,7 +54,9 @@ def allowed(thing, colour, place=None):
 
 def codes(concept):
     """The emoji that a scene's concept shows, as their code points."""
-    return set(re.findall(r"[:+<^]([0-9a-f-]+)=", concept)) if concept.startswith("scene:") else set()
+    if not concept.startswith("scene:"):
+        return set()
+    return set(re.findall(r"[:+<^]([0-9a-f-]+)=", concept))
 
 
 def scenes(things):
@@ -93,7 +95,8 @@ def patterns(things):
                 near = rf"\b{colour}\s+(?:\w+\s+)?{name}\b|\b{name}s? (?:is|are) {colour}\b"
                 found.append((re.compile(near, re.I), f"{colour} {thing.en}"))
                 word = sentences.ZH[colour]
-                found.append((re.compile(rf"{word}色?的?{zh}|{alone}是{word}色"), f"{colour} {thing.en}"))
+                found.append((re.compile(rf"{word}色?的?{zh}|{alone}是{word}色"),
+                              f"{colour} {thing.en}"))
         measured = f"(?:一{thing.measure})?(?:[{''.join(sentences.ZH.values())}]色)?的?"
         for place in places.TESTED:
             if hidden_place(thing, place):
