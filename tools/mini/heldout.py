@@ -24,8 +24,8 @@ import places
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black")
 OBJECTS = """car bus truck bicycle scooter airplane helicopter rocket tractor umbrella balloon
     chair sofa bed door tent backpack handbag shoe high_heel cap dress T-shirt scarf coat guitar
-    bell key padlock telephone tulip mushroom strawberry fish turtle frog snail whale horse dog rabbit
-    elephant dinosaur octopus crab house teapot bucket trophy anchor""".split()
+    bell key padlock telephone tulip mushroom strawberry fish turtle frog snail whale horse dog
+    rabbit elephant dinosaur octopus crab house teapot bucket trophy anchor""".split()
 OBJECTS = tuple(name.replace("_", " ") for name in OBJECTS)
 SCENES = 500
 
@@ -50,6 +50,13 @@ def hidden_place(thing, place):
 
 def allowed(thing, colour, place=None):
     return not hidden_colour(thing, colour) and not (place and hidden_place(thing, place))
+
+
+def codes(concept):
+    """The emoji that a scene's concept shows, as their code points."""
+    if not concept.startswith("scene:"):
+        return set()
+    return set(re.findall(r"[:+<^]([0-9a-f-]+)=", concept))
 
 
 def scenes(things):
@@ -80,12 +87,16 @@ def patterns(things):
             continue
         # Written next to each other, a few words between them.
         name, zh = re.escape(thing.en), re.escape(thing.zh)
+        # 公共汽车 (bus) is no 汽车 (car).
+        longer = {t.zh[:-len(zh)] for t in things if t.zh.endswith(zh) and t.zh != zh}
+        alone = "".join(f"(?<!{start})" for start in sorted(longer)) + zh
         for colour in COLOURS:
             if hidden_colour(thing, colour):
                 near = rf"\b{colour}\s+(?:\w+\s+)?{name}\b|\b{name}s? (?:is|are) {colour}\b"
                 found.append((re.compile(near, re.I), f"{colour} {thing.en}"))
                 word = sentences.ZH[colour]
-                found.append((re.compile(rf"{word}色?的?{zh}|{zh}是{word}色"), f"{colour} {thing.en}"))
+                found.append((re.compile(rf"{word}色?的?{zh}|{alone}是{word}色"),
+                              f"{colour} {thing.en}"))
         measured = f"(?:一{thing.measure})?(?:[{''.join(sentences.ZH.values())}]色)?的?"
         for place in places.TESTED:
             if hidden_place(thing, place):
@@ -96,7 +107,7 @@ def patterns(things):
                                   meant))
                 for phrase in sentences.PLACES["zh"][place]:
                     found.append((re.compile(f"{phrase}[的有]{measured}{zh}"), meant))
-                    found.append((re.compile(f"{zh}在{phrase}"), meant))
+                    found.append((re.compile(f"{alone}在{phrase}"), meant))
     return found
 
 
@@ -106,11 +117,15 @@ class Filter:
     def __init__(self):
         import art
 
-        found = patterns(art.table())
-        self.pattern = re.compile("|".join(p.pattern for p, _ in found), re.I)
+        things = art.table()
+        # Few texts name one of the fifty and a colour or a place at all.
+        named = sorted({w.lower() for t in things if t.en in OBJECTS
+                        for w in (t.en, t.zh)})
+        self.named = re.compile("|".join(map(re.escape, named)))
+        self.pattern = re.compile("|".join(p.pattern for p, _ in patterns(things)), re.I)
 
     def __call__(self, text):
-        return self.pattern.search(text) is not None
+        return bool(self.named.search(text.lower()) and self.pattern.search(text))
 
 
 def check(path):

@@ -2,9 +2,9 @@
 front of a photograph, with sentences that name them.
 
 Concepts: "scene:CODE=COLOUR[+CODE=COLOUR...][@PLACE]", with the emoji's code points (heldout.py),
-so that a split can tell which objects a scene shows; '<' instead of '+' where the first is left of the
-second, '^' where it is above (those pictures are never flipped). Combinations that E11 hides are
-never drawn and never named. Nothing depends on what other parts have drawn.
+so that a split can tell which objects a scene shows; '<' instead of '+' where the first is left of
+the second, '^' where it is above (those pictures are never flipped). Combinations that E11 hides
+are never drawn and never named. Nothing depends on what other parts have drawn.
 """
 
 import io

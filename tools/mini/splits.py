@@ -8,6 +8,7 @@ import collections
 import re
 
 import frame
+import heldout
 import texts
 
 E2_PERCENT, E3_PERCENT = 12, 10
@@ -120,7 +121,8 @@ def twin(rows, said, hidden, emoji, hashes):
     gone = set(hidden.concepts)
     # A concept that is no emoji but is called by a hidden name goes with all its pictures.
     for concept in {row[0] for row in said} | {p[2] for p in rows.pictures}:
-        if concept not in emoji.group and hidden.names_e2(concept.split(":", 1)[-1]):
+        if concept not in emoji.group and (hidden.names_e2(concept.split(":", 1)[-1])
+                                           or heldout.codes(concept) & hidden.concepts):
             gone.add(concept)
     for concept, language, text, weight, _ in said:
         if concept not in gone and not hidden.hides(concept, language, text):
