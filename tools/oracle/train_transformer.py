@@ -59,7 +59,7 @@ CASES = {
     },
     "oc-quick": {
         "about": "quick_gelu, no_causal_mask, last; no norm before the layers, norm behind the "
-                 "average; one layer and none",
+                 "average; one layer",
         "model_cfg": model(11, vit(18, 1, 9, 16, 4, no_ln_pre=True, pool_type="avg",
                                    final_ln_after_pool=True),
                            text(16, 2, 1, 12, 60, no_causal_mask=True, pool_type="last"),
@@ -98,10 +98,17 @@ class OpenClip:
         self.model = open_clip.create_model(f"local-dir:{folder}").double().eval()
         size = self.model.visual.image_size
         self.size = size if isinstance(size, (tuple, list)) else (size, size)
+        self.context = case["model_cfg"]["text_cfg"]["context_length"]
+        self.causal = not case["model_cfg"]["text_cfg"].get("no_causal_mask")
         self.patches = self.model.visual.grid_size[0] * self.model.visual.grid_size[1]
 
     def text(self, ids):
-        return self.model.encode_text(ids[None])[0]
+        import torch
+
+        # A causal tower takes full length alone; padding behind the pooled position changes neither
+        # the vector nor any gradient.
+        more = self.context - len(ids) if self.causal else 0
+        return self.model.encode_text(torch.nn.functional.pad(ids, (0, more))[None])[0]
 
     def images(self, pixels, keep=None):
         import torch
