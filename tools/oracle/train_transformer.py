@@ -29,37 +29,36 @@ import openclip  # noqa: E402
 from openclip import model, text, vit  # noqa: E402
 
 
-def hf(act, eos, seed_dims, **more):
-    d, heads, length = seed_dims
+def hf(act, eos, d, heads, length):
     return {"text": {"hidden_size": d, "intermediate_size": 3 * d, "num_hidden_layers": 2,
                      "num_attention_heads": heads, "max_position_embeddings": length,
                      "vocab_size": 60, "hidden_act": act, "eos_token_id": eos,
                      "layer_norm_eps": 1e-5, "bos_token_id": 57, "pad_token_id": 1},
-            "vision": {"hidden_size": d + 6, "intermediate_size": 2 * d, "num_hidden_layers": 2,
-                       "num_attention_heads": 2, "image_size": 18, "patch_size": 6,
+            "vision": {"hidden_size": d + 1 + d % 2, "intermediate_size": 2 * d, "num_hidden_layers": 2,
+                       "num_attention_heads": 1, "image_size": 18, "patch_size": 6,
                        "hidden_act": act, "layer_norm_eps": 1e-5},
-            "projection_dim": 14, "logit_scale": 3.7, **more}
+            "projection_dim": 14, "logit_scale": 3.7}
 
 
 CASES = {
     "oc-gelu": {
         "about": "causal argmax, exact GELU; class position; mlp_ratio 3.3; grid 4x3",
         "model_cfg": model(13, vit(20, 2, 10, [20, 15], 5, mlp_ratio=3.3),
-                           text(18, 3, 3, 12, 60, mlp_ratio=2.5)),
+                           text(18, 3, 2, 12, 60, mlp_ratio=2.5)),
     },
     "oc-tanh": {
         "about": "text. names, no_causal_mask, first, biased projection, LayerScale, eps, tanh "
                  "GELU, logit_bias; average of the patches behind the norm",
-        "model_cfg": model(12, vit(16, 2, 8, 12, 4, ls_init_value=0.1, pool_type="avg",
+        "model_cfg": model(12, vit(10, 2, 5, 12, 4, ls_init_value=0.1, pool_type="avg",
                                    norm_kwargs={"eps": 1e-3}, act_kwargs={"approximate": "tanh"}),
-                           text(16, 2, 2, 12, 60, no_causal_mask=True, proj_bias=True,
+                           text(12, 2, 2, 12, 60, no_causal_mask=True, proj_bias=True,
                                 pool_type="first", ls_init_value=0.1, norm_kwargs={"eps": 1e-2},
                                 act_kwargs={"approximate": "tanh"}),
                            custom_text=True, init_logit_bias=-10),
     },
     "oc-quick": {
         "about": "quick_gelu, no_causal_mask, last; no norm before the layers, norm behind the "
-                 "average; one layer and none",
+                 "average; one layer",
         "model_cfg": model(11, vit(18, 1, 9, 16, 4, no_ln_pre=True, pool_type="avg",
                                    final_ln_after_pool=True),
                            text(16, 2, 1, 12, 60, no_causal_mask=True, pool_type="last"),
@@ -67,14 +66,14 @@ CASES = {
     },
     "oc-bare": {
         "about": "causal, eos, no projection; no norm before the layers, class position",
-        "model_cfg": model(20, vit(16, 2, 16, 12, 6, no_ln_pre=True),
-                           text(20, 2, 2, 12, 60, pool_type="eos", eos_id=58, proj_type="none"),
+        "model_cfg": model(14, vit(8, 2, 8, 12, 6, no_ln_pre=True),
+                           text(14, 2, 2, 12, 60, pool_type="eos", eos_id=58, proj_type="none"),
                            custom_text=True),
     },
     "hf-quick": {"about": "Hugging Face form, quick_gelu, the first end token",
-                 **hf("quick_gelu", 58, (16, 2, 12))},
+                 **hf("quick_gelu", 58, 12, 2, 12)},
     "hf-silu": {"about": "Hugging Face form, SiLU, argmax (eos_token_id 2)",
-                **hf("silu", 2, (18, 3, 12))},
+                **hf("silu", 2, 9, 3, 12)},
 }
 IDS = [[57, 3, 9, 58], [57, 58], [57, 3, 3, 3, 20, 59, 58, 7], [57, 9, 10, 11, 12, 58],
        [57, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 58]]
@@ -98,10 +97,17 @@ class OpenClip:
         self.model = open_clip.create_model(f"local-dir:{folder}").double().eval()
         size = self.model.visual.image_size
         self.size = size if isinstance(size, (tuple, list)) else (size, size)
+        self.context = case["model_cfg"]["text_cfg"]["context_length"]
+        self.causal = not case["model_cfg"]["text_cfg"].get("no_causal_mask")
         self.patches = self.model.visual.grid_size[0] * self.model.visual.grid_size[1]
 
     def text(self, ids):
-        return self.model.encode_text(ids[None])[0]
+        import torch
+
+        # A causal tower takes full length alone; padding behind the pooled position changes neither
+        # the vector nor any gradient.
+        more = self.context - len(ids) if self.causal else 0
+        return self.model.encode_text(torch.nn.functional.pad(ids, (0, more))[None])[0]
 
     def images(self, pixels, keep=None):
         import torch
