@@ -159,8 +159,16 @@ def scores(args):
         write_case(out, "wide", rng, 30, 4, 60, 300, 12, 5, 0.9)
         write_case(out, "alike", rng, 7, 2, 20, 30, 2, 0, 1.0)
         write_case(out, "no labels", rng, 4, 1, 8, 8, 4, 3, 0.0)
-    manifest = {"script": "tools/oracle/eval.py scores", "versions": {"numpy": np.__version__},
-                "files": {"scores.txt": (folder / "scores.txt").stat().st_size}}
+    manifest = {
+        "script": "tools/oracle/eval.py",
+        "versions": {"numpy": np.__version__, "torch": "2.13.0", "open_clip_torch": "3.3.0"},
+        "files": {
+            "scores.txt": "scores: brute force over made-up vectors",
+            "verb.txt": "verb: brute force over the vectors of pictures.tsv, labels as they are",
+            "verb-templates.txt": "verb: the same with two templates",
+            "sigmoid.txt": "sigmoid: open_clip's logits on tests/golden/open_clip/oc-c",
+        },
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
