@@ -318,8 +318,7 @@ const cli_verb cli_verbs[] = {
       "scores count as the mean over their orders. A picture that cannot be read is named with "
       "its reason and left out: exit 3.",
       "akin eval --model mini pictures.tsv\n"
-      "akin eval --model ViT-B/32 --language en --templates openai-80 --html report.html "
-      "pictures.tsv\n",
+      "akin eval --model ViT-B/32 --language en --html report.html pictures.tsv\n",
       cli_eval },
     { "tokenize", VERB_TOKENIZE, "--text TEXT...", "print the token ids of texts",
       "Prints one JSON object a line, {\"text\":...,\"ids\":[...]}: start and end tokens included, "

@@ -221,7 +221,8 @@ int cli_classify(const cli_args *args)
     akin_error err = { 0 };
     classify_run r = { .args = args };
     int exit_status = CLI_DONE;
-    if (cli_check_templates(args, &err) != AKIN_OK || read_labels(&r.labels, args, &err) != AKIN_OK) {
+    if (cli_check_templates(args, &err) != AKIN_OK ||
+        read_labels(&r.labels, args, &err) != AKIN_OK) {
         exit_status = cli_report(args, &err);
         goto out;
     }

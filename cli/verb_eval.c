@@ -93,8 +93,8 @@ static void print_rows(FILE *out, const akin_evaluation *e, const akin_eval_row 
         width = n > width ? n : width;
     }
     width = width > LANGUAGE_WIDTH ? LANGUAGE_WIDTH : width;
-    fprintf(out, "%*s            text to picture, %%            picture to text, %%    %s\n", width,
-            "", zero_shot ? "                zero-shot, %" : "");
+    fprintf(out, "%*s%28s  %28s  %29s\n", width + 9, "", "text to picture, %",
+            "picture to text, %", zero_shot ? "zero-shot, %" : "");
     fprintf(out, "%-*s    texts", width, "language");
     for (int i = 0; i < 2; i++)
         fprintf(out, "%s    R@1    R@5   R@10 median", i == 0 ? "" : "  ");

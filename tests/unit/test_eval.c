@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "akin.h"
 #include "eval/scores.h"
 #include "golden.h"
 
@@ -264,6 +265,71 @@ static void empty(void **state)
     free(f);
 }
 
+/* ---- classification of a model with a logit bias -------------------------------------------- */
+
+#define BIASED "tests/golden/open_clip/oc-c"
+enum { BIASED_DIMENSIONS = 20, BIASED_LABELS = 5, BIASED_PICTURES = 3 };
+
+/* Unit rows of the reference's, texts and pictures, as they stand in expected.txt. */
+static void read_rows(float *labels, float *pictures)
+{
+    golden g = golden_open(BIASED "/expected.txt");
+    size_t texts = 0, images = 0;
+    float *to = NULL;
+    while (golden_next(&g)) {
+        const char *value;
+        double row[BIASED_DIMENSIONS], squares = 0;
+        if (golden_value(&g, "ids") != NULL)
+            to = labels + texts++ * BIASED_DIMENSIONS;
+        if (golden_value(&g, "image") != NULL)
+            to = pictures + images++ * BIASED_DIMENSIONS;
+        assert_true(texts <= BIASED_LABELS && images <= BIASED_PICTURES);
+        if ((value = golden_value(&g, "raw")) == NULL)
+            continue;
+        assert_int_equal(golden_numbers(value, row, BIASED_DIMENSIONS), BIASED_DIMENSIONS);
+        for (int i = 0; i < BIASED_DIMENSIONS; i++)
+            squares += row[i] * row[i];
+        for (int i = 0; i < BIASED_DIMENSIONS; i++)
+            to[i] = (float)(row[i] / sqrt(squares));
+    }
+    assert_int_equal(texts, BIASED_LABELS);
+    assert_int_equal(images, BIASED_PICTURES);
+    golden_close(&g);
+}
+
+/* Against the sigmoid of open_clip's own logits. The scale is e^3.7: a cosine's last bits times 40
+ * are what a probability may be off by. */
+static void sigmoid(void **state)
+{
+    (void)state;
+    float labels[BIASED_LABELS * BIASED_DIMENSIONS], pictures[BIASED_PICTURES * BIASED_DIMENSIONS];
+    float out[BIASED_LABELS];
+    double wanted[BIASED_LABELS];
+    akin_model *model;
+    akin_error err = { 0 };
+    akin_model_options options = AKIN_MODEL_OPTIONS_INIT;
+    options.parts = AKIN_PART_IMAGE;
+    options.precision = AKIN_PRECISION_F32;
+    if (akin_model_open(&model, BIASED, &options, &err) != AKIN_OK)
+        fail_msg("%s: %s", err.path, err.message);
+    read_rows(labels, pictures);
+    golden g = golden_open("tests/golden/eval/sigmoid.txt");
+    assert_true(golden_next(&g));
+    for (int p = 0; p < BIASED_PICTURES; p++) {
+        assert_true(golden_next(&g));
+        assert_int_equal(golden_numbers(golden_value(&g, "picture"), wanted, BIASED_LABELS),
+                         BIASED_LABELS);
+        assert_int_equal(akin_classify(model, pictures + p * BIASED_DIMENSIONS, labels,
+                                       BIASED_LABELS, out, BIASED_LABELS, &err), AKIN_OK);
+        for (int i = 0; i < BIASED_LABELS; i++)
+            if (!(fabs((double)out[i] - wanted[i]) <= 2e-5 * wanted[i] + 1e-9))
+                fail_msg("picture %d, label %d: %.9g, wanted %.9g", p, i, (double)out[i],
+                         wanted[i]);
+    }
+    golden_close(&g);
+    akin_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +337,7 @@ int main(void)
         cmocka_unit_test(all_equal),
         cmocka_unit_test(by_concept),
         cmocka_unit_test(empty),
+        cmocka_unit_test(sigmoid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

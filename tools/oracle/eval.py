@@ -2,6 +2,7 @@
 """Golden scores of retrieval and zero-shot classification, by brute force.
 
     eval.py scores --out tests/golden/eval
+    eval.py verb --akin build/akin --model tests/golden/clip/tiny-a --out tests/golden/eval
     eval.py sigmoid --model tests/golden/open_clip/oc-c --out tests/golden/eval
 
 Whole matrices, sorted places, shares as fractions. Coordinates are small integers, so that products
@@ -158,9 +159,110 @@ def scores(args):
         write_case(out, "wide", rng, 30, 4, 60, 300, 12, 5, 0.9)
         write_case(out, "alike", rng, 7, 2, 20, 30, 2, 0, 1.0)
         write_case(out, "no labels", rng, 4, 1, 8, 8, 4, 3, 0.0)
-    manifest = {"script": "tools/oracle/eval.py scores", "versions": {"numpy": np.__version__},
-                "files": {"scores.txt": (folder / "scores.txt").stat().st_size}}
+    manifest = {
+        "script": "tools/oracle/eval.py",
+        "versions": {"numpy": np.__version__, "torch": "2.13.0", "open_clip_torch": "3.3.0"},
+        "files": {
+            "scores.txt": "scores: brute force over made-up vectors",
+            "verb.txt": "verb: brute force over the vectors of pictures.tsv, labels as they are",
+            "verb-templates.txt": "verb: the same with two templates",
+            "sigmoid.txt": "sigmoid: open_clip's logits on tests/golden/open_clip/oc-c",
+        },
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def verb(args):
+    """What `akin eval --json` must say of OUT/pictures.tsv: from the vectors of `akin embed`, which
+    has its own oracle, by whole matrices. Refuses inputs whose scores are so near each other that
+    another processor's rounding could change the order."""
+    import csv
+    import subprocess
+    import tempfile
+
+    folder = Path(args.out)
+    with open(folder / "pictures.tsv", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    pictures = [(str(folder / r["path"]), r["concept"]) for r in rows if r["path"]]
+    texts = [(r["text"], r["concept"], r["language"], float(r["weight"])) for r in rows if r["text"]]
+
+    def embed(*inputs):
+        with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch) / "vectors.npy"
+            subprocess.run([args.akin, "embed", "--model", args.model, "--format", "npy", "-o", out,
+                            *inputs], check=True)
+            return np.load(out).astype(np.float64)
+
+    def embed_texts(list_of_texts):
+        return embed(*(x for t in list_of_texts for x in ("--text", t)))
+
+    concepts = list(dict.fromkeys(r["concept"] for r in rows))
+    number = {c: i for i, c in enumerate(concepts)}
+    P, pc = embed(*(p for p, _ in pictures)), np.array([number[c] for _, c in pictures])
+    T, tc = embed_texts([t[0] for t in texts]), np.array([number[t[1]] for t in texts])
+    languages = list(dict.fromkeys(t[2] for t in texts))
+
+    def safe(scores, query_concepts, concepts_here):
+        for row, concept in zip(scores, query_concepts):
+            relevant = concepts_here == concept
+            if relevant.any():
+                gap = np.abs(row[~relevant] - row[relevant].max()).min()
+                assert gap > 5e-6, f"a gap of {gap:.1e}"
+
+    def labels(templates):
+        vectors, label_concepts, label_languages = [], [], []
+        for language in languages:
+            for c in concepts:
+                here = [t for t in texts if t[1] == c and t[2] == language]
+                if not here:
+                    continue
+                most = max(t[3] for t in here)
+                rows = []
+                for t in here:
+                    if t[3] == most:
+                        v = embed_texts([x.replace("{}", t[0]) for x in templates]).mean(axis=0)
+                        rows.append(v / np.linalg.norm(v))
+                v = np.mean(rows, axis=0)
+                vectors.append(v / np.linalg.norm(v))
+                label_concepts.append(number[c])
+                label_languages.append(languages.index(language))
+        return np.array(vectors), np.array(label_concepts), np.array(label_languages)
+
+    def write(name, templates):
+        L, lc, ll = labels(templates)
+        tl = np.array([languages.index(t[2]) for t in texts])
+        safe(T @ P.T, tc, pc)
+        for language in range(len(languages)):
+            safe(P @ T[tl == language].T, pc, tc[tl == language])
+            safe(P @ L[ll == language].T, pc, lc[ll == language])
+        safe(P @ T.T, pc, tc)
+        safe(P @ L.T, pc, lc)
+        lines = []
+        for row, language in enumerate([-1, *range(len(languages))]):
+            of_texts = tl == language if language >= 0 else np.ones(len(T), bool)
+            of_labels = ll == language if language >= 0 else np.ones(len(L), bool)
+            at = f"languages[{row}]."
+            for key, r in (("text_to_picture", retrieval(T[of_texts], tc[of_texts], P, pc)),
+                           ("picture_to_text", retrieval(P, pc, T[of_texts], tc[of_texts]))):
+                for field, value in zip(("queries", "recall_at_1", "recall_at_5", "recall_at_10",
+                                         "median_rank"), r):
+                    lines.append(f"{at}{key}.{field} {value!r}")
+            z = retrieval(P, pc, L[of_labels], lc[of_labels])
+            for field, value in zip(("pictures", "top1", "top5"), z[:3]):
+                lines.append(f"{at}zero_shot.{field} {value!r}")
+            lines.append(f"{at}zero_shot.labels {int(of_labels.sum())}")
+        table = int(np.argmax(np.bincount(ll)))
+        keep = np.flatnonzero(ll == table)
+        best = lc[keep[np.argmax(P @ L[keep].T, axis=1)]]
+        classes = [c for c in range(len(concepts)) if c in lc[keep] and (pc == c).any()]
+        for i, c in enumerate(classes):
+            lines.append(f"classes[{i}].concept {concepts[c]}")
+            lines.append(f"classes[{i}].pictures {int((pc == c).sum())}")
+            lines.append(f"classes[{i}].right {int(((pc == c) & (best == c)).sum())}")
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    write("verb.txt", ["{}"])
+    write("verb-templates.txt", ["a photo of the {}.", "art of the {}."])
 
 
 def sigmoid(args):
@@ -195,6 +297,11 @@ def main():
     command = commands.add_parser("scores")
     command.add_argument("--out", required=True)
     command.set_defaults(run=scores)
+    command = commands.add_parser("verb")
+    command.add_argument("--akin", required=True)
+    command.add_argument("--model", required=True)
+    command.add_argument("--out", required=True)
+    command.set_defaults(run=verb)
     command = commands.add_parser("sigmoid")
     command.add_argument("--model", required=True)
     command.add_argument("--out", required=True)
