@@ -72,7 +72,8 @@ akin_texels akin_texels_load(const akin_picture *picture, int unit_x, int unit_y
     const size_t stride = 4 * ((size_t)t.width + 2), pixels = (size_t)picture->width;
     for (int y = 0; y < t.height; y++) {
         float *row = at + ((size_t)y + 1) * stride;
-        const uint8_t *in = picture->pixels + (size_t)y * (size_t)unit_y * pixels * (size_t)channels;
+        const uint8_t *in =
+            picture->pixels + (size_t)y * (size_t)unit_y * pixels * (size_t)channels;
         if (unit_x == 1 && unit_y == 1) {
             set_row(in, t.width, channels, opaque, row + 4);
         } else {

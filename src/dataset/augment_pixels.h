@@ -69,9 +69,8 @@ typedef struct akin_inks {
 
 void akin_ink_row(const akin_inks *inks, int width, float *rgba);
 
-/* How far from any edge each pixel is not: range[height, width], 0 to 255, the largest difference of
- * red, green, blue (over black) or alpha within `radius`. bytes: 5 * height * width + 8 * (width + 2
- * * radius) of scratch. */
+/* Where edges are: range[height, width], 0 to 255, the largest difference of red, green, blue (over
+ * black) or alpha within `radius`. bytes: 4 * height * width + 4 * (width + radius) of scratch. */
 void akin_edges(const float *rgb, const float *alpha, int height, int width, int radius,
                 uint8_t *bytes, uint8_t *range);
 
@@ -94,8 +93,7 @@ void akin_over_ground(const akin_ground *ground, const float *alpha, int height,
 void akin_over_row(const akin_ground *ground, const float *photo, float part, const float *alpha,
                    int y, int width, int plane, float *rgb);
 
-/* Each pixel the mean of 3 x 3, edges going on. plane [height, width]; scratch: (height + 1) * width
- * floats. */
+/* Each pixel the mean of 3 x 3, edges going on. plane and scratch [height, width]. */
 void akin_blur(int height, int width, float *scratch, float *plane);
 
 /* Adds noise of this standard deviation (a triangle's distribution). */

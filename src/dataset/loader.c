@@ -64,6 +64,7 @@ typedef struct worker {
     akin_loader *loader;
     pthread_t thread;
     float *scratch;
+    akin_error error;
 } worker;
 
 struct akin_loader {
@@ -479,7 +480,7 @@ static void *run_worker(void *argument)
 {
     worker *w = argument;
     akin_loader *l = w->loader;
-    akin_error *err = malloc(sizeof *err); /* 5 KB; without it messages are lost, no more */
+    akin_error *err = &w->error;
     pthread_mutex_lock(&l->lock);
     for (;;) {
         slot *s = NULL;
@@ -496,10 +497,7 @@ static void *run_worker(void *argument)
             s->failed[place] = true;
         } else if (status != AKIN_OK && s->status == AKIN_OK) {
             s->status = status;
-            if (err != NULL)
-                s->error = *err;
-            else
-                akin_fail_nomem(&s->error, "a batch", 0);
+            s->error = *err;
         }
         if (--s->open == 0) {
             end_round(l, s);
@@ -507,7 +505,6 @@ static void *run_worker(void *argument)
         }
     }
     pthread_mutex_unlock(&l->lock);
-    free(err);
     return NULL;
 }
 

@@ -1,10 +1,11 @@
 /* loader.h - batches made ready ahead of the trainer, in threads of their own: read, decode,
  * augment, tokenize.
  *
- * Decoded pictures, shrunk to what augmentation can use, are kept in memory up to a budget: a folder
- * of small artwork is decoded once, a folder of photographs each time it is drawn. A picture that
- * cannot be read is told once and another one of the batch's stream takes its place (the batch stays
- * a function of seed and step as long as the files do not change).
+ * Decoded pictures, shrunk to what augmentation can use, are kept in memory up to a budget: a
+ * folder of small artwork is decoded once, what does not fit each time it is drawn. A picture that
+ * cannot be read is told once and another one of the batch's stream takes its place (the batch
+ * stays a function of seed and step as long as the files do not change). Pictures of kind photo
+ * stand behind a quarter of the artwork and icons.
  */
 #ifndef AKIN_DATASET_LOADER_H
 #define AKIN_DATASET_LOADER_H

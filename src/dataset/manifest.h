@@ -2,10 +2,11 @@
  * together.
  *
  * Reads TSV with a line of column names, JSON lines, open_clip's CSV (`filepath`, `title`), and a
- * folder of pictures with captions beside them (photo.jpg, photo.txt). Columns, in any order, others
- * ignored: path (filepath), text (title, caption), language, concept, weight, stage, kind, flip
- * (docs/training.md). Refused, with file and line: a row without picture and text, a weight that is
- * no number or negative, unknown kinds, invalid UTF-8, files past the named limits.
+ * folder of pictures with captions beside them (photo.jpg, photo.txt: a line a caption; the concept
+ * is the picture's path). Columns, in any order, others ignored: path (filepath), text (title,
+ * caption), language, concept, weight, stage, kind, flip (docs/training.md). Refused, with file and
+ * line: a row without picture and text, a weight that is no number or negative, unknown kinds,
+ * invalid UTF-8, files past the named limits.
  */
 #ifndef AKIN_DATASET_MANIFEST_H
 #define AKIN_DATASET_MANIFEST_H
@@ -44,8 +45,8 @@ typedef struct akin_manifest_text {
 } akin_manifest_text;
 
 /* Immutable after open: share freely. A row with path and text is a picture and a text of one
- * concept. Rows with the same concept make one concept; a row without one is its own. Equal paths of
- * one concept are one picture (its weight the first row's). */
+ * concept. Rows with the same concept make one concept; a row without one is its own. Equal paths
+ * of one concept are one picture (its weight the first row's). */
 typedef struct akin_manifest {
     char *path;  /* of the file or folder; owned */
     size_t picture_count, text_count, concept_count, language_count;

@@ -1,4 +1,4 @@
-/* manifest_parts.h - what the readers of the manifest's forms share: rows, and what collects them. */
+/* manifest_parts.h - what the readers of the manifest's forms share: rows, and their collector. */
 #ifndef AKIN_DATASET_MANIFEST_PARTS_H
 #define AKIN_DATASET_MANIFEST_PARTS_H
 

@@ -298,8 +298,8 @@ static akin_status read_object(akin_row *row, const akin_json *object, char *lin
                    (uint64_t)akin_json_integer(value) <= 1) {
             flip = (int)akin_json_integer(value);
         } else if (!copy_string(value, &line, &fields[f])) {
-            return akin_fail(err, AKIN_E_FORMAT, file, "line %u: field '%.40s' is of the wrong type",
-                             row->line, key);
+            return akin_fail(err, AKIN_E_FORMAT, file,
+                             "line %u: field '%.40s' is of the wrong type", row->line, key);
         }
     }
     akin_status status = read_fields(row, fields, file, err);

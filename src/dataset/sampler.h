@@ -1,7 +1,7 @@
 /* sampler.h - which pairs a step trains on.
  *
- * A batch is a function of (seed, step): nothing is kept between steps. Pictures are drawn by weight
- * among those whose stage has been reached; of each concept at most one a batch, so that two
+ * A batch is a function of (seed, step): nothing is kept between steps. Pictures are drawn by
+ * weight among those whose stage has been reached; of each concept at most one a batch, so that two
  * pictures of one thing are never each other's negatives (with fewer concepts than places the
  * remaining places are drawn freely, and akin_batch.concepts lets the loss mask them). The text is
  * drawn among the concept's by weight.

@@ -134,7 +134,8 @@ static void test_csv(void **state)
                                ",de,\"eine \"\"Katze\"\", grau\",cat,150,0,,\r\n"
                                "/abs/word.png,,\"\xe7\x8c\xab\",,,,word,\r\n"));
     /* open_clip's own: tabs, quotes, line ends within quotes. */
-    akin_manifest *m = opened("n.csv", "filepath\ttitle\nx.png\t\"two\nlines\"\ny.png\tone, more\n");
+    akin_manifest *m =
+        opened("n.csv", "filepath\ttitle\nx.png\t\"two\nlines\"\ny.png\tone, more\n");
     assert_string_equal(m->texts[0].text, "two\nlines");
     assert_string_equal(m->texts[1].text, "one, more");
     assert_int_equal(m->texts[1].line, 4);
