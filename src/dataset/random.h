@@ -49,7 +49,7 @@ static inline float akin_random_range(akin_random *r, double low, double high)
 /* Uniform in [0, n), n > 0; the bias of n / 2^64 is nothing. */
 static inline size_t akin_random_below(akin_random *r, size_t n)
 {
-    return (size_t)(((unsigned __int128)akin_random_bits(r) * n) >> 64);
+    return (size_t)((__extension__(unsigned __int128)akin_random_bits(r) * n) >> 64);
 }
 
 /* Standard normal (Box and Muller 1958). */
