@@ -1,6 +1,7 @@
 /* avx512_vectors.h - the vector operations of vector_kernels.h in AVX-512 F, BW, DQ and VL;
  * included by each file that has them. */
 #include <immintrin.h>
+#include <stdint.h>
 
 #include "cpu/unroll.h"
 

@@ -1,11 +1,10 @@
-/* kernels_avx512bf16.c - AVX-512 with its products of bf16 pairs (Cooper Lake 2020, Zen 4 2022,
- * Sapphire Rapids 2023 and later). They serve training in bf16 alone; everything else is
- * kernels_avx512.c's, to the bit. */
-#include "cpu/kernels.h"
-
+/* kernels_avx512bf16.c - products of bf16 pairs (Cooper Lake 2020, Zen 4 2022, Sapphire Rapids 2023
+ * and later). They serve training in bf16 alone; everything else of the set, and its table, is
+ * kernels_avx512.c's. */
 #define ISA avx512bf16
 
 #include "cpu/avx512_vectors.h"
+#include "cpu/isa_names.h"
 
 #define PAIRS
 
@@ -31,4 +30,4 @@ INLINE_OP vf vf_across(vf x, vf next)
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both));
 }
 
-#include "cpu/vector_kernels.h"
+#include "cpu/product_vectors.h"

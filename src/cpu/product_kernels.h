@@ -61,10 +61,11 @@ typedef struct akin_product_kernels {
     size_t lanes;
     /* Rows of the largest tile, by its vectors. */
     int tile_rows[AKIN_TILE_VECTORS + 1], tile_outer[AKIN_TILE_VECTORS + 1];
-    akin_product_set f32;
-    akin_product_set bf16; /* operands are rounded to nearest even; sums in f32 */
+    const akin_product_set *f32;
+    const akin_product_set *bf16; /* operands are rounded to nearest even; sums in f32 */
 } akin_product_kernels;
 
 extern const akin_product_kernels akin_product_kernels_scalar;
+extern const akin_product_set akin_product_pairs_avx512bf16; /* on avx512's tiles */
 
 #endif

@@ -64,10 +64,13 @@ static void round_across(const float *x, const float *next, size_t ldx, size_t c
     round_along(x, ldx, count, n, cells, ldc);
 }
 
+static const akin_product_set f32 = { 1, rows, outer, copy_along, copy_across };
+static const akin_product_set bf16 = { 1, rows, outer, round_along, round_across };
+
 const akin_product_kernels akin_product_kernels_scalar = {
     .lanes = LANES,
     .tile_rows = { 0, 4, 4, 4 },
     .tile_outer = { 0, 4, 4, 4 },
-    .f32 = { 1, rows, outer, copy_along, copy_across },
-    .bf16 = { 1, rows, outer, round_along, round_across },
+    .f32 = &f32,
+    .bf16 = &bf16,
 };

@@ -1,6 +1,6 @@
 /* product_vectors.h - product_kernels.h over abstract vectors; included by vector_kernels.h.
  *
- * An instruction set that multiplies pairs of bf16 also defines
+ * A file for an instruction set that multiplies pairs of bf16 includes this alone, and also defines
  *     PAIRS
  *     vf_pairs(a, b, c)          c + a[2 i + 1] b[2 i + 1] + a[2 i] b[2 i], a and b cells
  *     vf_along(p, n)             LANES cells of up to 2 LANES floats; the first n, others 0
@@ -16,15 +16,14 @@ enum { ROWS_1 = 12, ROWS_2 = 6, ROWS_3 = 4, OUTER_1 = 12, OUTER_2 = 6, OUTER_3 =
 #endif
 
 #ifdef PAIRS
-#define CELL_FMA(pairs, l, r, sum) ((pairs) ? vf_pairs(l, r, sum) : vf_fma(l, r, sum))
+#define CELL_FMA vf_pairs
 #else
-#define CELL_FMA(pairs, l, r, sum) ((void)(pairs), vf_fma(l, r, sum))
+#define CELL_FMA vf_fma
 #endif
 
 /* `count` and `vectors` are constants at each call, so that the sums stay in registers. A tile of
  * fewer rows computes its last one several times: it is the end of a long block. */
-INLINE void product_rows(const bool pairs, const int count, const int vectors,
-                         const akin_product_rows *t)
+INLINE void product_rows(const int count, const int vectors, const akin_product_rows *t)
 {
     vf sum[AKIN_TILE_ROWS][AKIN_TILE_VECTORS];
     const float *left[AKIN_TILE_ROWS];
@@ -48,7 +47,7 @@ INLINE void product_rows(const bool pairs, const int count, const int vectors,
                 const vf l = vf_set1(left[i][p]);
                 UNROLL
                 for (int v = 0; v < vectors; v++)
-                    sum[i][v] = CELL_FMA(pairs, l, x[v], sum[i][v]);
+                    sum[i][v] = CELL_FMA(l, x[v], sum[i][v]);
             }
             right += vectors * LANES;
         }
@@ -77,16 +76,16 @@ INLINE void product_rows(const bool pairs, const int count, const int vectors,
     }
 }
 
-INLINE void product_rows_any(const bool pairs, const akin_product_rows *t)
+static void KERNEL(product_rows)(const akin_product_rows *t)
 {
     switch (t->vectors) {
-    case 1: product_rows(pairs, ROWS_1, 1, t); break;
-    case 2: product_rows(pairs, ROWS_2, 2, t); break;
-    default: product_rows(pairs, ROWS_3, 3, t); break;
+    case 1: product_rows(ROWS_1, 1, t); break;
+    case 2: product_rows(ROWS_2, 2, t); break;
+    default: product_rows(ROWS_3, 3, t); break;
     }
 }
 
-INLINE void product_outer(const bool pairs, const bool whole, const int count, const int vectors,
+INLINE void product_outer(const bool whole, const int count, const int vectors,
                           const akin_product_outer *t)
 {
     vf sum[AKIN_TILE_ROWS][AKIN_TILE_VECTORS];
@@ -116,7 +115,7 @@ INLINE void product_outer(const bool pairs, const bool whole, const int count, c
                 const vf l = vf_set1(left[i]);
                 UNROLL
                 for (int v = 0; v < vectors; v++)
-                    sum[i][v] = CELL_FMA(pairs, l, x[v], sum[i][v]);
+                    sum[i][v] = CELL_FMA(l, x[v], sum[i][v]);
             }
             left += lda;
             right += ldb;
@@ -136,9 +135,9 @@ INLINE void product_outer(const bool pairs, const bool whole, const int count, c
     }
 }
 
-INLINE void product_outer_any(const bool pairs, const bool whole, const akin_product_outer *t)
+INLINE void product_outer_any(const bool whole, const akin_product_outer *t)
 {
-#define CASE(n, vectors) case n: product_outer(pairs, whole, n, vectors, t); break
+#define CASE(n, vectors) case n: product_outer(whole, n, vectors, t); break
     switch (t->vectors) {
     case 1:
         switch (t->count) {
@@ -169,20 +168,16 @@ INLINE void product_outer_any(const bool pairs, const bool whole, const akin_pro
 #undef CASE
 }
 
-static void KERNEL(product_rows_f32)(const akin_product_rows *tile)
-{
-    product_rows_any(false, tile);
-}
-
-static void KERNEL(product_outer_f32)(const akin_product_outer *tile)
+static void KERNEL(product_outer)(const akin_product_outer *tile)
 {
     /* A masked load costs AVX2 a fifth of its speed, AVX-512 nothing. */
     if (LANES == 8 && tile->cols == (size_t)tile->vectors * LANES)
-        product_outer_any(false, true, tile);
+        product_outer_any(true, tile);
     else
-        product_outer_any(false, false, tile);
+        product_outer_any(false, tile);
 }
 
+#ifndef PAIRS
 static void KERNEL(copy_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
                                size_t ldc)
 {
@@ -202,17 +197,37 @@ static void KERNEL(copy_across)(const float *x, const float *next, size_t ldx, s
     KERNEL(copy_along)(x, ldx, count, n, cells, ldc);
 }
 
-#ifdef PAIRS
-static void KERNEL(product_rows_bf16)(const akin_product_rows *tile)
+static void KERNEL(round_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
+                                size_t ldc)
 {
-    product_rows_any(true, tile);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < n; j++)
+            cells[i * ldc + j] = akin_round_bf16(x[i * ldx + j]);
 }
 
-static void KERNEL(product_outer_bf16)(const akin_product_outer *tile)
+static void KERNEL(round_across)(const float *x, const float *next, size_t ldx, size_t count,
+                                 size_t n, float *cells, size_t ldc)
 {
-    product_outer_any(true, false, tile);
+    (void)next;
+    KERNEL(round_along)(x, ldx, count, n, cells, ldc);
 }
 
+static const akin_product_set KERNEL(akin_product_f32) = {
+    1, KERNEL(product_rows), KERNEL(product_outer), KERNEL(copy_along), KERNEL(copy_across)
+};
+static const akin_product_set KERNEL(akin_product_rounded) = {
+    1, KERNEL(product_rows), KERNEL(product_outer), KERNEL(round_along), KERNEL(round_across)
+};
+
+#define PRODUCT_TABLE(bf16_set)                                                  \
+    {                                                                            \
+        .lanes = LANES, .tile_rows = { 0, ROWS_1, ROWS_2, ROWS_3 },              \
+        .tile_outer = { 0, OUTER_1, OUTER_2, OUTER_3 },                          \
+        .f32 = &KERNEL(akin_product_f32), .bf16 = bf16_set                       \
+    }
+static const akin_product_kernels KERNEL(akin_product_table) =
+    PRODUCT_TABLE(&KERNEL(akin_product_rounded));
+#else
 static void KERNEL(pairs_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
                                 size_t ldc)
 {
@@ -241,34 +256,8 @@ static void KERNEL(pairs_across)(const float *x, const float *next, size_t ldx, 
         }
     }
 }
-#else
-static void KERNEL(round_along)(const float *x, size_t ldx, size_t count, size_t n, float *cells,
-                                size_t ldc)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < n; j++)
-            cells[i * ldc + j] = akin_round_bf16(x[i * ldx + j]);
-}
 
-static void KERNEL(round_across)(const float *x, const float *next, size_t ldx, size_t count,
-                                 size_t n, float *cells, size_t ldc)
-{
-    (void)next;
-    KERNEL(round_along)(x, ldx, count, n, cells, ldc);
-}
-#endif
-
-static const akin_product_kernels KERNEL(akin_product_table) = {
-    .lanes = LANES,
-    .tile_rows = { 0, ROWS_1, ROWS_2, ROWS_3 },
-    .tile_outer = { 0, OUTER_1, OUTER_2, OUTER_3 },
-    .f32 = { 1, KERNEL(product_rows_f32), KERNEL(product_outer_f32), KERNEL(copy_along),
-             KERNEL(copy_across) },
-#ifdef PAIRS
-    .bf16 = { 2, KERNEL(product_rows_bf16), KERNEL(product_outer_bf16), KERNEL(pairs_along),
-              KERNEL(pairs_across) },
-#else
-    .bf16 = { 1, KERNEL(product_rows_f32), KERNEL(product_outer_f32), KERNEL(round_along),
-              KERNEL(round_across) },
-#endif
+const akin_product_set JOIN(akin_product_pairs, ISA) = {
+    2, KERNEL(product_rows), KERNEL(product_outer), KERNEL(pairs_along), KERNEL(pairs_across)
 };
+#endif

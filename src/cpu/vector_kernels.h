@@ -25,13 +25,9 @@
  */
 #include <math.h>
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define KERNEL(name) JOIN(name, ISA)
-#define TEXT_(a) #a
-#define TEXT(a) TEXT_(a)
+#include "cpu/isa_names.h"
+
 #define TILE_COLS (2 * LANES)
-#define INLINE static inline __attribute__((always_inline))
 
 /* exp(x) for x <= 88: 2^n * exp(r), |r| <= ln2 / 2; largest relative error 0.74 ulp. Below -87.3
  * the result is 1.2e-38 rather than a denormal: no caller can tell it from 0. */
@@ -471,23 +467,27 @@ static void KERNEL(dot_rows_f16)(const uint16_t *rows, size_t count, size_t n, c
 #include "cpu/gradient_vectors.h"
 #include "cpu/product_vectors.h"
 
-const akin_kernels JOIN(akin_kernels, ISA) = {
-    .name = TEXT(ISA),
-    .tile_rows = TILE_ROWS,
-    .tile_cols = TILE_COLS,
-    .matmul_tile_f32 = KERNEL(matmul_tile_f32),
-    .pack_rows_f32 = KERNEL(pack_rows_f32),
-    .finish_f32 = KERNEL(finish_f32),
-    .layernorm_f32 = KERNEL(layernorm_f32),
-    .softmax_f32 = KERNEL(softmax_f32),
-    .winograd_before_f32 = KERNEL(winograd_before_f32),
-    .winograd_after_f32 = KERNEL(winograd_after_f32),
-    .mean4_f32 = KERNEL(mean4_f32),
-    .add_scaled_f32 = KERNEL(add_scaled_f32),
-    .dot_f32 = KERNEL(dot_f32),
-    .dot_rows_f32 = KERNEL(dot_rows_f32),
-    .dot_rows_f16 = KERNEL(dot_rows_f16),
-    .products = &KERNEL(akin_product_table),
-    .gradients = &KERNEL(akin_gradient_table),
-    .batchnorm = &KERNEL(akin_batchnorm_table),
-};
+#define KERNEL_TABLE(isa_name, pairs, product_table)                                \
+    {                                                                               \
+        .name = isa_name, .bf16_products = pairs,                                   \
+        .tile_rows = TILE_ROWS,                                                     \
+        .tile_cols = TILE_COLS,                                                     \
+        .matmul_tile_f32 = KERNEL(matmul_tile_f32),                                 \
+        .pack_rows_f32 = KERNEL(pack_rows_f32),                                     \
+        .finish_f32 = KERNEL(finish_f32),                                           \
+        .layernorm_f32 = KERNEL(layernorm_f32),                                     \
+        .softmax_f32 = KERNEL(softmax_f32),                                         \
+        .winograd_before_f32 = KERNEL(winograd_before_f32),                         \
+        .winograd_after_f32 = KERNEL(winograd_after_f32),                           \
+        .mean4_f32 = KERNEL(mean4_f32),                                             \
+        .add_scaled_f32 = KERNEL(add_scaled_f32),                                   \
+        .dot_f32 = KERNEL(dot_f32),                                                 \
+        .dot_rows_f32 = KERNEL(dot_rows_f32),                                       \
+        .dot_rows_f16 = KERNEL(dot_rows_f16),                                       \
+        .products = product_table,                                                  \
+        .gradients = &KERNEL(akin_gradient_table),                                  \
+        .batchnorm = &KERNEL(akin_batchnorm_table)                                  \
+    }
+
+const akin_kernels JOIN(akin_kernels, ISA) =
+    KERNEL_TABLE(TEXT(ISA), false, &KERNEL(akin_product_table));

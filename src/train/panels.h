@@ -29,7 +29,7 @@ typedef struct akin_panels {
 
 static inline const akin_product_set *akin_product_set_of(const akin_work *work)
 {
-    return work->bf16 ? &work->kernels->products->bf16 : &work->kernels->products->f32;
+    return work->bf16 ? work->kernels->products->bf16 : work->kernels->products->f32;
 }
 
 static inline size_t akin_work_threads(const akin_work *work)
