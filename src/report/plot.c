@@ -1,9 +1,9 @@
 /* plot.c - axes, ticks, lines.
  *
  * Ticks are at 1, 2 or 5 times a power of ten, some five of them; on a logarithmic axis at powers
- * of ten, with 2 and 5 between when there are less than two. A line has at most four points a pixel's
- * column (its first, lowest, highest, last), so that a million steps are a small file that looks
- * the same.
+ * of ten, with 2 and 5 between when there are less than two. A line has at most four points a
+ * pixel's column (its first, lowest, highest, last), so that a million steps are a small file that
+ * looks the same.
  */
 #include "plot.h"
 

@@ -354,8 +354,8 @@ static void wrong_metrics(void **state)
     assert_int_equal(plot_metrics("", &d, &err), AKIN_E_FORMAT);
     assert_int_equal(plot_metrics("{\"loss\":1}\n", &d, &err), AKIN_E_FORMAT);
     assert_non_null(strstr(err.message, "line 1"));
-    assert_int_equal(plot_metrics("{\"step\":1,\"loss\":1}\n{\"step\":2,\n{\"step\":3}\n", &d, &err),
-                     AKIN_E_FORMAT);
+    assert_int_equal(plot_metrics("{\"step\":1,\"loss\":1}\n{\"step\":2,\n{\"step\":3}\n", &d,
+                                  &err), AKIN_E_FORMAT);
     assert_non_null(strstr(err.message, "line 2"));
     assert_int_equal(akin_train_plot("/nonexistent/m.jsonl", "/tmp/x.svg", &err),
                      AKIN_E_NOT_FOUND);

@@ -175,16 +175,21 @@ static void check_end(trainer *t)
 static void test_golden(void **state)
 {
     golden g = golden_open(GOLDEN "expected.txt");
+    const akin_kernels *best;
     akin_pool *pool;
     akin_error err;
     run r;
     size_t cases = 0;
     (void)state;
+    ok(akin_kernels_choose(NULL, &best, &err), &err);
     ok(akin_pool_new(&pool, 2, &err), &err);
     for (; next(&g, &r); cases++) {
         for (size_t isa = 0; isa < akin_isa_count(); isa++) {
             const akin_isa_entry entry = akin_isa_at(isa);
             if (entry.kernels == NULL || entry.lacks != NULL)
+                continue;
+            /* The losses do not see the instruction set: one of them is run on every one. */
+            if (entry.kernels != best && strcmp(r.name, "infonce") != 0)
                 continue;
             trainer t;
             double worst = 0.0;

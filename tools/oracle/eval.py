@@ -184,7 +184,8 @@ def verb(args):
     with open(folder / "pictures.tsv", encoding="utf-8") as f:
         rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
     pictures = [(str(folder / r["path"]), r["concept"]) for r in rows if r["path"]]
-    texts = [(r["text"], r["concept"], r["language"], float(r["weight"])) for r in rows if r["text"]]
+    texts = [(r["text"], r["concept"], r["language"], float(r["weight"]))
+             for r in rows if r["text"]]
 
     def embed(*inputs):
         with tempfile.TemporaryDirectory() as scratch:
