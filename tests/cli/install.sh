@@ -12,6 +12,12 @@ for file in bin/akin include/akin.h include/akin_error.h share/man/man1/akin.1 \
     share/bash-completion/completions/akin share/zsh/site-functions/_akin; do
     if [ -s "$root/$file" ]; then pass "installed $file"; else fail "installed $file"; fi
 done
+if [ -d models/mini ]; then
+    exits "installed models/mini, whole" 0 diff -r models/mini "$root/share/akin/models/mini"
+    exits "the installed program finds it" 0 env -u AKIN_MODEL AKIN_HOME="$TMP/cache" \
+        "$root/bin/akin" model info --json
+    json "and in its own tree" "$TMP/out" path "$root/share/akin/models/mini"
+fi
 pc=$(find "$root" -name akin.pc)
 lib=$(dirname "$(dirname "$pc")")
 for file in libakin.a libakin.so libakin.so.0; do
@@ -93,6 +99,10 @@ akin_index_options index_options = AKIN_INDEX_OPTIONS_INIT;
 akin_index_report index_report = AKIN_INDEX_REPORT_INIT;
 akin_query query = AKIN_QUERY_INIT;
 akin_search_trial_options trial_options = AKIN_SEARCH_TRIAL_OPTIONS_INIT;
+akin_train_options train_options = AKIN_TRAIN_OPTIONS_INIT;
+akin_train_report train_report = AKIN_TRAIN_REPORT_INIT;
+akin_train_trial_options train_trial_options = AKIN_TRAIN_TRIAL_OPTIONS_INIT;
+akin_eval_options eval_options = AKIN_EVAL_OPTIONS_INIT;
 int main() { return akin_version()[0] == 0; }' >"$TMP/c++.cc"
 if command -v c++ >/dev/null 2>&1; then
     exits "header: C++" 0 c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -I"$root/include" -c "$TMP/c++.cc" -o "$TMP/c++.o"

@@ -1,6 +1,6 @@
 # Help, man page and completion come from one table.
 . tests/cli/lib.sh
-verbs="embed classify eval tokenize preprocess bench model help"
+verbs="embed classify eval train tokenize preprocess bench model help"
 exits "akin --help" 0 "$AKIN" --help
 cp "$TMP/out" "$TMP/all"
 for verb in $verbs; do
@@ -41,6 +41,8 @@ if command -v bash >/dev/null 2>&1; then
     is "completes verbs" "$(complete akin em)" embed
     is "completes options of the verb" "$(complete akin embed --r)" --raw
     is "completes options only of the verb" "$(complete akin tokenize --r)" ""
+    is "completes train and eval" "$(complete akin tr) $(complete akin ev)" "train eval"
+    is "completes options of train" "$(complete akin train --warm)" --warm-start
     is "completes choices" "$(complete akin embed --format n)" npy
     is "completes model info" "$(complete akin model i)" info
 else
