@@ -40,6 +40,7 @@ struct trainer {
     const akin_train_plan *plan;
     const akin_train_listener *listener;
     akin_train_result *result;
+    akin_manifest *whole; /* when the two below are its parts */
     akin_manifest *manifest, *held_out;
     akin_sampler *sampler;
     akin_loader *loader;
@@ -80,12 +81,13 @@ static akin_status digest_of(const akin_train_plan *p, const akin_clip_config *c
         text, sizeof text,
         "akin training 1; scope %d; steps %" PRIu64 "; batch %zu; chunk %zu; rate %.17g %.17g "
         "%" PRIu64 "; adamw %.17g %.17g %.17g %.17g; clip %.17g; objective %d; scale %d %.17g; "
-        "concepts %d %.17g %.17g %.17g %.17g; keep %.17g; by concept %d; augment %.9g %d; seed "
+        "concepts %d %.17g %.17g %.17g %.17g; hold out %.17g; keep %.17g; by concept %d; augment %.9g %d; seed "
         "%" PRIu64 "; bf16 %d; model %zu %zu %zu %zu %zu %zu;",
         (int)p->scope, p->steps, p->batch, p->chunk, p->schedule.rate, p->schedule.final_rate,
         p->schedule.warmup, p->adamw.beta1, p->adamw.beta2, p->adamw.eps, p->adamw.decay, p->clip,
         (int)p->objective, p->fixed_scale, p->scale, p->concepts, p->concept_floor,
-        p->concept_until, p->concept_scale, p->smoothing, p->keep, p->by_concept,
+        p->concept_until, p->concept_scale, p->smoothing, p->held_out == NULL ? p->hold_out : 0.0,
+        p->keep, p->by_concept,
         (double)p->augment.strength, p->augment.jpeg, p->seed, p->bf16, c->dimensions,
         c->image_height, c->image_width, c->vocabulary, c->text.width, c->text.layers);
     for (size_t i = 0; i < p->stage_count; i++)
@@ -320,6 +322,28 @@ out:
     return status;
 }
 
+static akin_status open_manifests(struct trainer *t, akin_error *err)
+{
+    const akin_train_plan *p = t->plan;
+    akin_status status;
+    if (p->held_out != NULL || p->hold_out <= 0) {
+        AKIN_TRY(akin_manifest_open(&t->manifest, p->manifest, err));
+        if (p->held_out != NULL)
+            status = akin_manifest_open(&t->held_out, p->held_out, err);
+        goto out;
+    }
+    AKIN_TRY(akin_manifest_open(&t->whole, p->manifest, err));
+    AKIN_TRY(akin_manifest_part(&t->manifest, t->whole, p->hold_out, false, err));
+    AKIN_TRY(akin_manifest_part(&t->held_out, t->whole, p->hold_out, true, err));
+    if (t->held_out->picture_count == 0 || t->held_out->text_count == 0)
+        status = akin_fail(err, AKIN_E_ARGUMENT, p->manifest,
+                           "too few pictures to hold out %.3g %% of them; give --held-out, or a "
+                           "larger --hold-out",
+                           100 * p->hold_out);
+out:
+    return status;
+}
+
 static akin_status begin(struct trainer *t, akin_error *err)
 {
     const akin_train_plan *p = t->plan;
@@ -328,10 +352,8 @@ static akin_status begin(struct trainer *t, akin_error *err)
     t->work.kernels = p->kernels;
     t->work.arena = &t->arena;
     t->work.bf16 = p->bf16;
-    AKIN_TRY(akin_manifest_open(&t->manifest, p->manifest, err));
+    AKIN_TRY(open_manifests(t, err));
     AKIN_TRY(akin_sampler_new(&t->sampler, t->manifest, p->seed, p->by_concept, err));
-    if (p->held_out != NULL)
-        AKIN_TRY(akin_manifest_open(&t->held_out, p->held_out, err));
     fill_in(&t->own, akin_sampler_pictures(t->sampler, UINT16_MAX));
     AKIN_TRY(check_plan(p, err));
     AKIN_TRY(label_concepts(t, err));
@@ -371,6 +393,7 @@ static void end(struct trainer *t)
     akin_sampler_free(t->sampler);
     akin_manifest_close(t->manifest);
     akin_manifest_close(t->held_out);
+    akin_manifest_close(t->whole);
     akin_pool_free(t->work.pool);
     akin_arena_clear(&t->arena);
     akin_state_unlock(t->lock);
