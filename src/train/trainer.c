@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arith.h"
 #include "base/clock.h"
@@ -288,10 +289,20 @@ static akin_status make_room(struct trainer *t, akin_error *err)
     return AKIN_OK;
 }
 
+static bool is_same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static akin_status open_state(struct trainer *t, akin_error *err)
 {
     const akin_train_plan *p = t->plan;
     akin_status status = AKIN_OK;
+    if (p->scope != AKIN_TRAIN_FRESH && is_same_folder(p->source, p->output))
+        return akin_fail(err, AKIN_E_ARGUMENT, p->output,
+                         "is the model to begin with, which the new one would replace; give "
+                         "another folder");
     char *folder = akin_path_join(p->output, "training");
     if (folder != NULL)
         t->state_path = akin_path_join(folder, "state.safetensors");

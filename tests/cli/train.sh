@@ -34,19 +34,21 @@ same() { # NAME A B: metrics and weights
 # holds NAME A OP B: of numbers
 holds() { if awk "BEGIN { exit !($2 $3 $4) }"; then pass "$1"; else fail "$1" "not $2 $3 $4"; fi; }
 
-# ---- It learns. 48 things in four styles of drawing are named in a fifth. Chance is 0.02;
-# docs/testing.md says what is reached with each part of the loss broken.
+# ---- It learns. 48 things in four styles of drawing are named in a fifth: chance is 0.02. The
+# temperature begins too high, and must come down. docs/testing.md says what is reached with each
+# part of the loss broken.
 learns() { # SEED
     rm -rf "$TMP/l"
-    exits "seed $1: trained" 0 "$AKIN" train "$m" -o "$TMP/l" --config "$set" --steps 500 --batch 32 \
-        --rate 3e-3 --augment 0.3 --temperature 0.2 --warm-start --seed "$1" --held-out "$set/held_out.tsv" --every 500
-    echo "# seed $1: loss $(tail -n 100 "$TMP/l/metrics.jsonl" |
-        sed 's/.*"pair_loss":\([^,]*\).*/\1/' | awk '{ s += $1 } END { print s / NR }') recall $(of "$TMP/l" recall_at_1), loss $(of "$TMP/l" pair_loss)," \
-        "temperature $(of "$TMP/l" temperature)"
-    holds "seed $1: loss of the last 100 steps" "$(tail -n 100 "$TMP/l/metrics.jsonl" |
-        sed 's/.*"pair_loss":\([^,]*\).*/\1/' | awk '{ s += $1 } END { print NR == 100 ? s / NR : 9 }')" '<' 0.6
-    holds "seed $1: temperature" "($(of "$TMP/l" temperature) - 0.065) ^ 2" '<' '0.01 ^ 2'
-    holds "seed $1: recall at 1 on an unseen style" "$(of "$TMP/l" recall_at_1)" '>=' 0.42
+    exits "seed $1: trained" 0 "$AKIN" train "$m" -o "$TMP/l" --config "$set" --steps 500 \
+        --batch 32 --rate 3e-3 --augment 0.3 --temperature 0.2 --warm-start --seed "$1" \
+        --held-out "$set/held_out.tsv" --every 500
+    recall=$(of "$TMP/l" recall_at_1) temperature=$(of "$TMP/l" temperature)
+    loss=$(tail -n 100 "$TMP/l/metrics.jsonl" | sed 's/.*"pair_loss":\([^,]*\).*/\1/' |
+        awk '{ s += $1 } END { print (NR == 100 ? s / NR : 9) }')
+    echo "# seed $1: loss $loss, temperature $temperature, recall $recall"
+    holds "seed $1: loss of the last 100 steps" "$loss" '<' 0.85
+    holds "seed $1: temperature" "$temperature" '<' 0.115
+    holds "seed $1: recall at 1 on an unseen style" "$recall" '>=' 0.42
 }
 if [ -n "$SANITIZE" ]; then
     skip "it learns" "minutes with a sanitizer"
@@ -91,13 +93,14 @@ while :; do
     "$AKIN" train "$m" -o "$TMP/killed" $small --steps 30 --warm-start $measured \
         --save-every 0.01 $go >"$TMP/out" 2>"$TMP/err" </dev/null &
     pid=$!
-    [ $n -gt 6 ] || { sleep "0.$((n * 2 + 1))"; kill -9 $pid 2>/dev/null; }
+    [ $n -gt 6 ] || { sleep "0.$n"; kill -9 $pid 2>/dev/null; }
     rc=0
     wait $pid || rc=$?
     [ $rc = 137 ] || break
     kills=$((kills + 1))
 done
 is "killed $kills times: resumed" "$rc" 0
+holds "killed at all" "$kills" '>' 0
 same "killed $kills times: the same bits" "$TMP/whole" "$TMP/killed"
 
 # Killed at writes: of the state, of the model, of their renames.
@@ -254,6 +257,10 @@ done
 tuned "$TMP/self" "$TMP/tiny-a" --steps 2
 is "a model that was trained: trained again" "$rc" 0
 
+tuned "$TMP/self" "$TMP/self/../self" --steps 2
+is "into the model it begins with: refused" "$rc" 2
+says "into the model it begins with: said" "the model to begin with"
+
 tuned "$TMP/pre" "$hf" --preset finetune --epochs 4 --held-out "$TMP/p.tsv" --every 2
 is "preset finetune" "$rc" 0
 out_has "preset finetune: the best" "best recall at 1"
@@ -353,7 +360,20 @@ says "a loss that is not finite: the step" "at step"
 says "a loss that is not finite: a picture" ".png: "
 [ ! -e "$TMP/nan2/training/state.safetensors" ] && [ ! -e "$TMP/nan2/open_clip_model.safetensors" ]
 is "a loss that is not finite: nothing is written" $? 0
-cp "$TMP/p/1.png" "$TMP/p/bad.png"
+wild() { # OPTION...
+    run "$AKIN" train "$m" -o "$TMP/wild" --config "$set" --batch 12 --steps 300 --rate 10 --clip 0 \
+        --decay 10 --warmup 0 --threads 1 --precision f32 --save-every 0.000001 "$@"
+}
+wild
+cp "$TMP/err" "$TMP/said"
+cp "$TMP/wild/training/state.safetensors" "$TMP/state"
+is "a loss that is not finite: the checkpoint before it" \
+    "$(sed -n 's/.*at step \([0-9]*\) .*/\1/p' "$TMP/said")" $(($(of "$TMP/wild" step) + 1))
+wild --resume
+if cmp -s "$TMP/err" "$TMP/said"; then pass "a loss that is not finite: again the same"
+else fail "a loss that is not finite: again the same" "$(cat "$TMP/said")"; fi
+cmp -s "$TMP/state" "$TMP/wild/training/state.safetensors"
+is "a loss that is not finite: the checkpoint is as it was" $? 0
 head -c 60 "$TMP/p/2.png" >"$TMP/p/bad.png"
 { cat "$TMP/p.tsv"; printf 'p/bad.png\tbroken\n'; } >"$TMP/bad.tsv"
 run "$AKIN" train "$TMP/bad.tsv" -o "$TMP/b1" --from "$vit" --batch 6 --steps 30 --threads 1 --precision f32
