@@ -137,6 +137,12 @@ static akin_status embed_all_pictures(evaluating *e, akin_error *err)
         for (size_t k = 0; k < count; k++) {
             if (errors[k].code == AKIN_OK)
                 continue;
+            if (errors[k].code == AKIN_E_NOMEM) { /* numbers over fewer pictures would be wrong */
+                status = errors[k].code;
+                if (err != NULL)
+                    *err = errors[k];
+                goto out;
+            }
             e->skipped++;
             if (e->options->skipped != NULL)
                 e->options->skipped(e->options->context, &errors[k]);

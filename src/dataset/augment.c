@@ -300,26 +300,29 @@ static double step_of(const akin_affine *a, int axis)
 
 /* ---- carrying it out */
 
-/* Through a JPEG and back; what memory does not allow is left out. */
-static void through_jpeg(int height, int width, int quality, uint8_t *bytes, float *rgb)
+/* Through a JPEG and back. */
+static akin_status through_jpeg(int height, int width, int quality, uint8_t *bytes, float *rgb,
+                                akin_error *err)
 {
     akin_picture picture = { .width = width, .height = height, .stored_height = height,
                              .layout = AKIN_RGB, .pixels = bytes };
     akin_picture back = { 0 };
     akin_buffer file;
+    akin_status status;
     akin_buffer_init(&file, "a JPEG", (size_t)height * (size_t)width * 8 + 65536);
     akin_to_bytes(rgb, height * width, bytes);
-    if (akin_jpeg_write(&picture, quality, &file, NULL) == AKIN_OK &&
-        akin_picture_decode(&back, file.data, file.size, NULL, NULL, NULL) == AKIN_OK &&
-        back.width == width && back.height == height)
-        akin_from_bytes(back.pixels, height * width, rgb);
+    AKIN_TRY(akin_jpeg_write(&picture, quality, &file, err));
+    AKIN_TRY(akin_picture_decode(&back, file.data, file.size, NULL, NULL, err));
+    akin_from_bytes(back.pixels, height * width, rgb);
+out:
     akin_picture_clear(&back);
     akin_buffer_clear(&file);
+    return status;
 }
 
-static void carry_out(const plan *p, akin_random *random, const akin_picture *picture,
-                      const akin_picture *background, int height, int width, float *scratch,
-                      float *out)
+static akin_status carry_out(const plan *p, akin_random *random, const akin_picture *picture,
+                             const akin_picture *background, int height, int width,
+                             float *scratch, float *out, akin_error *err)
 {
     const int count = height * width;
     float *alpha = scratch, *bytes = alpha + count, *rows = bytes + 3 * (size_t)count + 64;
@@ -365,14 +368,15 @@ static void carry_out(const plan *p, akin_random *random, const akin_picture *pi
     if (p->noise > 0.002f)
         akin_noise(random, p->noise, 3 * count, out);
     akin_clamp(3 * count, out);
-    if (p->quality != 0)
-        through_jpeg(height, width, p->quality, (uint8_t *)bytes, out);
+    return p->quality == 0 ? AKIN_OK
+                           : through_jpeg(height, width, p->quality, (uint8_t *)bytes, out, err);
 }
 
-void akin_augment_run(const akin_augment *augment, akin_random random, akin_kind kind, bool flip,
-                      const akin_picture *picture, const akin_picture *background, int height,
-                      int width, const double mean[3], const double std[3], float *scratch,
-                      float *out)
+akin_status akin_augment_run(const akin_augment *augment, akin_random random, akin_kind kind,
+                             bool flip, const akin_picture *picture,
+                             const akin_picture *background, int height, int width,
+                             const double mean[3], const double std[3], float *scratch, float *out,
+                             akin_error *err)
 {
     akin_augment a = *augment;
     a.strength = a.strength > 0 ? (a.strength < 1 ? a.strength : 1) : 0;
@@ -391,11 +395,15 @@ void akin_augment_run(const akin_augment *augment, akin_random random, akin_kind
         p.photo_x = unit_of(step_of(&p.photo_affine, 0), background->width, width);
         p.photo_y = unit_of(step_of(&p.photo_affine, 1), background->height, height);
     }
-    carry_out(&p, &random, picture, background, height, width, scratch, out);
+    const akin_status status = carry_out(&p, &random, picture, background, height, width, scratch,
+                                         out, err);
+    if (status != AKIN_OK)
+        return status;
     for (int c = 0; c < 3; c++) {
         const float scale = (float)(1 / std[c]), offset = (float)(-mean[c] / std[c]);
         float *restrict plane = out + (size_t)c * (size_t)height * (size_t)width;
         for (int i = 0; i < height * width; i++)
             plane[i] = plane[i] * scale + offset;
     }
+    return AKIN_OK;
 }

@@ -22,11 +22,12 @@ typedef struct akin_augment {
 /* picture: AKIN_RGB or AKIN_RGBA (alpha not multiplied in). out [3, height, width], values 0 to 1
  * before mean and std, which are applied last: (v - mean[c]) / std[c]. background: NULL, or an
  * AKIN_RGB picture of any size that may stand behind artwork. scratch: akin_augment_floats(height,
- * width) floats of the caller. */
+ * width) floats of the caller. AKIN_E_NOMEM, which only the JPEG can be. */
 size_t akin_augment_floats(int height, int width);
-void akin_augment_run(const akin_augment *augment, akin_random random, akin_kind kind, bool flip,
-                      const akin_picture *picture, const akin_picture *background, int height,
-                      int width, const double mean[3], const double std[3], float *scratch,
-                      float *out);
+akin_status akin_augment_run(const akin_augment *augment, akin_random random, akin_kind kind,
+                             bool flip, const akin_picture *picture,
+                             const akin_picture *background, int height, int width,
+                             const double mean[3], const double std[3], float *scratch, float *out,
+                             akin_error *err);
 
 #endif

@@ -403,9 +403,10 @@ static akin_status fill(akin_loader *l, slot *s, size_t place, float *scratch, a
         akin_picture b = { 0 };
         if (behind != NULL)
             b = picture_of(behind);
-        akin_augment_run(&o->augment, random, kind, picture->flip, &p,
-                         behind != NULL && b.layout == AKIN_RGB ? &b : NULL, o->height, o->width,
-                         o->preprocess->mean, o->preprocess->std, scratch, out);
+        AKIN_TRY(akin_augment_run(&o->augment, random, kind, picture->flip, &p,
+                                  behind != NULL && b.layout == AKIN_RGB ? &b : NULL, o->height,
+                                  o->width, o->preprocess->mean, o->preprocess->std, scratch, out,
+                                  err));
     } else {
         memcpy(out, front->bytes, l->floats * sizeof *out);
     }

@@ -102,6 +102,12 @@ static akin_status embed_pictures(const akin_measure *m, akin_net *net, const ak
         for (size_t i = 0; i < count; i++) {
             if (t.errors[i].code == AKIN_OK)
                 continue;
+            if (t.errors[i].code == AKIN_E_NOMEM) { /* no fault of the picture */
+                status = t.errors[i].code;
+                if (err != NULL)
+                    *err = t.errors[i];
+                goto out;
+            }
             memset(rows + i * d, 0, d * sizeof *rows);
             if (m->skipped != NULL)
                 m->skipped(m->context, &t.errors[i]);

@@ -18,15 +18,18 @@ struct akin_metrics {
     char *path;
 };
 
-/* The step that a line is about; 0 when it is none of ours. */
-static uint64_t step_of(const char *line, size_t size)
+/* The step that a line is about; 0 when it is none of ours. AKIN_E_NOMEM passes. */
+static akin_status step_of(const char *line, size_t size, uint64_t *out, akin_error *err)
 {
     akin_json *root;
-    if (akin_json_parse_object(line, size, NULL, &root, NULL) != AKIN_OK)
-        return 0;
+    *out = 0;
+    const akin_status status = akin_json_parse_object(line, size, NULL, &root, err);
+    if (status != AKIN_OK)
+        return status == AKIN_E_NOMEM ? status : AKIN_OK;
     const int64_t step = akin_json_integer(akin_json_get(root, "step"));
     akin_json_free(root);
-    return step > 0 ? (uint64_t)step : 0;
+    *out = step > 0 ? (uint64_t)step : 0;
+    return AKIN_OK;
 }
 
 /* Leaves the lines of steps 1 to `step`. */
@@ -44,7 +47,8 @@ static akin_status keep_until(const char *path, uint64_t step, akin_error *err)
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         if (stop == NULL)
             break; /* cut off when the process was killed */
-        const uint64_t at = step_of(line, (size_t)(stop - line));
+        uint64_t at;
+        AKIN_TRY(step_of(line, (size_t)(stop - line), &at, err));
         if (at > 0 && at <= step)
             AKIN_TRY(akin_writer_add(&writer, line, (size_t)(stop - line) + 1, err));
         line = stop + 1;

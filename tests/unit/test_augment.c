@@ -30,8 +30,9 @@ static result augmented(float strength, uint64_t seed, akin_kind kind, bool flip
     for (int i = 0; i < 16; i++)
         r.scratch[r.floats + (size_t)i] = r.out[pixels + (size_t)i] = guard;
     const akin_augment augment = { strength, true };
-    akin_augment_run(&augment, akin_random_of(seed, 1, 2), kind, flip, picture, background, height,
-                     width, zero, one, r.scratch, r.out);
+    assert_int_equal(akin_augment_run(&augment, akin_random_of(seed, 1, 2), kind, flip, picture,
+                                      background, height, width, zero, one, r.scratch, r.out, NULL),
+                     AKIN_OK);
     for (int i = 0; i < 16; i++) {
         assert_true(r.scratch[r.floats + (size_t)i] == guard);
         assert_true(r.out[pixels + (size_t)i] == guard);
@@ -308,8 +309,9 @@ static void test_strength(void **state)
     const double means[3] = { 0.5, 0.4, 0.3 }, stds[3] = { 0.25, 0.5, 2 };
     const akin_augment augment = { 1, true };
     float *scaled = malloc(3 * 48 * 48 * sizeof *scaled);
-    akin_augment_run(&augment, akin_random_of(9, 1, 2), AKIN_KIND_ART, true, &p, NULL, 48, 48,
-                     means, stds, r.scratch, scaled);
+    assert_int_equal(akin_augment_run(&augment, akin_random_of(9, 1, 2), AKIN_KIND_ART, true, &p,
+                                      NULL, 48, 48, means, stds, r.scratch, scaled, NULL),
+                     AKIN_OK);
     for (int i = 0; i < 3 * 48 * 48; i++) {
         const int c = i / (48 * 48);
         assert_true(fabs((double)scaled[i] - ((double)r.out[i] - means[c]) / stds[c]) < 1e-5);
