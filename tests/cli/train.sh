@@ -400,6 +400,11 @@ exits "neither --config nor --from" 2 "$AKIN" train "$m" -o "$TMP/x" --steps 2
 exits "both" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --from "$vit" --steps 2
 exits "patience without held-out" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --patience 2
 exits "stages that fall" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --stages 0.5,0.2
+for wrong in "--rate -1" "--rate 0" "--patches -1" "--temperature -0.1" "--temperature 2" "--epochs -2" \
+    "--decay -1" "--clip -1" "--augment 2" "--concept-floor 2"; do
+    # shellcheck disable=SC2086
+    exits "$wrong" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 $wrong
+done
 exits "a batch of one" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --batch 1
 exits "no such configuration" 1 "$AKIN" train "$m" -o "$TMP/x" --config "$TMP/gone" --steps 2
 exits "weights alone" 2 "$AKIN" train "$m" -o "$TMP/x" --from tests/golden/open_clip/bare-gelu/epoch_3.safetensors --steps 2
