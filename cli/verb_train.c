@@ -183,6 +183,8 @@ int cli_train(const cli_args *args)
                                      "with captions");
     if (args->output == NULL)
         return cli_usage_error(args, "train needs -o DIR, the folder for the model");
+    if (args->rate <= 0 || args->temperature <= 0 || args->patches <= 0 || args->epochs <= 0)
+        return cli_usage_error(args, "--rate, --temperature, --patches and --epochs are above 0");
     if (args->preset != NULL)
         take_preset(&options, args);
     take_numbers(&options, args);

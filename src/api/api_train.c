@@ -61,6 +61,12 @@ static double or_default(double given, double otherwise)
     return isnan(given) ? otherwise : given;
 }
 
+/* Of what cannot be 0. */
+static double or_default_of_zero(double given, double otherwise)
+{
+    return given == 0.0 ? otherwise : or_default(given, otherwise);
+}
+
 static akin_status plan_stages(akin_train_plan *plan, const akin_train_options *o, akin_error *err)
 {
     if (o->stage_count > AKIN_MOST_STAGES)
@@ -97,7 +103,7 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
         .hold_out = o->hold_out,
         .steps = o->steps, .epochs = o->epochs, .batch = o->batch != 0 ? o->batch : BATCH,
         .chunk = o->chunk,
-        .schedule = { .rate = o->rate > 0 ? o->rate : fresh ? 1e-3 : 1e-5, .final_rate = 0.01,
+        .schedule = { .rate = or_default_of_zero(o->rate, fresh ? 1e-3 : 1e-5), .final_rate = 0.01,
                       .warmup = o->warmup },
         .adamw = { .beta1 = or_default(o->beta1, 0.9), .beta2 = or_default(o->beta2, 0.98),
                    .eps = 1e-6, .decay = or_default(o->decay, 0.1) },
@@ -108,7 +114,7 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
         .scale = o->temperature > 0 ? 1.0 / o->temperature : 0.0,
         .concepts = o->concepts, .concept_floor = or_default(o->concept_floor, 0.2),
         .concept_until = 2.0 / 3.0, .concept_scale = 20.0, .smoothing = 0.05,
-        .keep = o->patches > 0 ? o->patches : 1.0, .by_concept = !o->any_batch,
+        .keep = or_default_of_zero(o->patches, 1.0), .by_concept = !o->any_batch,
         .augment = { .strength = (float)or_default(o->augment, fresh ? 1.0 : 0.3), .jpeg = true },
         .seed = o->seed, .f16 = o->f16,
         .every = o->every, .patience = o->patience,
@@ -131,7 +137,7 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
     AKIN_TRY(check_range("hold_out", plan->hold_out, 0, 0.9, err));
     AKIN_TRY(check_range("concept_floor", plan->concept_floor, 0, 1, err));
     AKIN_TRY(check_range("patches", plan->keep, 1e-6, 1, err));
-    if (o->temperature > 0)
+    if (or_default(o->temperature, 0) != 0)
         AKIN_TRY(check_range("temperature", o->temperature, 0.01, 1, err));
     AKIN_TRY(check_range("threads", plan->threads, 1, 1024, err));
     AKIN_TRY(check_range("loaders", plan->loaders, 1, 1024, err));
@@ -149,7 +155,7 @@ static akin_status check_options(const akin_train_options *o, akin_error *err)
     if (o->projections && o->from == NULL)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
                          "training the projections alone needs a model to begin with");
-    if ((o->steps == 0) == !(o->epochs > 0 && o->epochs <= 1e6))
+    if ((o->steps == 0) == !(o->epochs > 0 && o->epochs <= 1e6) || o->epochs < 0)
         return akin_fail(err, AKIN_E_ARGUMENT, NULL,
                          "a training needs a number of steps, or of epochs, and not both");
     return AKIN_OK;

@@ -5,7 +5,7 @@
 [ -n "${TMPDIR:-}" ] || { [ -w /dev/shm ] && TMPDIR=/dev/shm && export TMPDIR; }
 . tests/cli/lib.sh
 : "${FAULTY:=$BUILD/akin_faulty}" "${TRAIN_ALL:=}"
-set=$PWD/tests/training m=$PWD/tests/training/train.tsv T=$TMP/t
+set=$PWD/tests/training m=$PWD/tests/training/train.tsv
 hf=tests/golden/clip/tiny-a resnet=tests/golden/open_clip/oc-i vit=tests/golden/open_clip/oc-h
 TMP=$(cd "$TMP" && pwd -P)
 
@@ -106,9 +106,9 @@ same "killed $kills times: the same bits" "$TMP/whole" "$TMP/killed"
 # Killed at writes: of the state, of the model, of their renames.
 R=$TMP/r
 export AKIN_FAULT_ROOT="$R" AKIN_FAULT_COUNT="$TMP/count"
-faulty() { # OPTION...
+faulty() {
     # shellcheck disable=SC2086
-    run "$FAULTY" train "$m" -o "$R/o" $small --steps 6 --save-every 0.000001 "$@"
+    run "$FAULTY" train "$m" -o "$R/o" $small --steps 6 --save-every 0.000001
 }
 mkdir "$R"
 train "$TMP/six" --steps 6
@@ -117,7 +117,7 @@ is "writes: none fails" "$rc" 0
 same "writes: none fails: the same bits" "$TMP/six" "$R/o"
 calls=$(cut -d' ' -f1 "$TMP/count")
 for deed in kill short enospc; do
-    bad= at=3
+    bad="" at=3
     while [ "$at" -le "$calls" ]; do
         rm -rf "${R:?}"/*
         export AKIN_FAULT_AT=$at AKIN_FAULT_DO=$deed
@@ -242,6 +242,11 @@ for from in "$hf" "$resnet" "$vit"; do
     is "$name, projections: trained" "$rc" 0
     holds "$name, projections: few learn" "$("$PROBE" json "$TMP/out" trained)" '<' \
         "$("$PROBE" json "$TMP/out" parameters) / 4"
+    learnt=$("$PROBE" json "$TMP/out" trained)
+    tuned "$out.q" "$from" --steps 6 --rate 1e-3 --projections --seed 5
+    # Two trainings differ in what learns alone: the towers are still the source's.
+    holds "$name, projections: the rest stays" \
+        "$(cmp -l "$out.p"/*model.safetensors "$out.q"/*model.safetensors | wc -l)" '<=' "4 * $learnt"
     tuned "$out.h" "$from" --steps 4 --rate 1e-3 --f16
     is "$name, f16: trained" "$rc" 0
     embeds "$name, f16" "$out.h"
@@ -395,6 +400,11 @@ exits "neither --config nor --from" 2 "$AKIN" train "$m" -o "$TMP/x" --steps 2
 exits "both" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --from "$vit" --steps 2
 exits "patience without held-out" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --patience 2
 exits "stages that fall" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --stages 0.5,0.2
+for wrong in "--rate -1" "--rate 0" "--patches -1" "--temperature -0.1" "--temperature 2" "--epochs -2" \
+    "--decay -1" "--clip -1" "--augment 2" "--concept-floor 2"; do
+    # shellcheck disable=SC2086
+    exits "$wrong" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 $wrong
+done
 exits "a batch of one" 2 "$AKIN" train "$m" -o "$TMP/x" --config "$set" --steps 2 --batch 1
 exits "no such configuration" 1 "$AKIN" train "$m" -o "$TMP/x" --config "$TMP/gone" --steps 2
 exits "weights alone" 2 "$AKIN" train "$m" -o "$TMP/x" --from tests/golden/open_clip/bare-gelu/epoch_3.safetensors --steps 2

@@ -23,6 +23,7 @@ import PIL  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from PIL import Image  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -88,6 +89,17 @@ def by_akin(akin, folder):
             for kind in ("text", "image")]
 
 
+def towers_changed(source, folder):
+    """Tensors other than the projections, temperature and bias that are not the source's."""
+    before = load_file(next(source.glob("*.safetensors")))
+    after = load_file(next(folder.glob("*model.safetensors")))
+    learn = ("projection", "c_proj", "visual.proj", "logit_scale", "logit_bias",
+             "num_batches_tracked")
+    return [n for n, x in before.items()
+            if n in after and not torch.equal(x, after[n])
+            and not (any(k in n for k in learn) and "resblocks" not in n)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--akin", type=Path, required=True)
@@ -109,6 +121,11 @@ def main():
             far = [float((a - b).abs().max()) for a, b in zip(own, (texts, pictures))]
             print(f"{name}: texts {far[0]:.2e}, pictures {far[1]:.2e}")
             bad += [name] if max(far) > WITHIN else []
+            if "--projections" in options:
+                changed = towers_changed(options[1], folder)
+                if changed:
+                    sys.exit(f"{name}: the towers changed: {changed[:4]}")
+                more["towers"] = "the source's bytes"
             result[name] = {"form": form, "texts_within": float(f"{far[0]:.0e}"),
                             "pictures_within": float(f"{far[1]:.0e}"), **more}
     if bad:
