@@ -198,7 +198,8 @@ const cli_option cli_options[] = {
       "with akin and knows drawings; a collection keeps the model it was made with)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING | VERB_TRAIN, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
-      "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
+      "where akin has a kernel for the processor's own bf16 products (training with AVX512-BF16), "
+      "else f32" },
     { "threads", 0, KIND_COUNT, "N", VERB_MODEL_USING | VERB_TRAIN, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
     { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_MODEL_USING | VERB_TRAIN, AT(form), 0,
