@@ -48,7 +48,8 @@ const cli_option cli_options[] = {
     { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN |
           VERB_EVAL,
       AT(batch), CLI_BATCH_MAX,
-      "inputs computed together (default 16; bench: 1; eval: 64; the pairs of a step of training: 128)" },
+      "inputs computed together (default 16; bench: 1; eval: 64; the pairs of a step of training: "
+      "128)" },
     { "language", 0, KIND_VALUE, "L", VERB_EVAL, AT(language), 0,
       "only texts of this language, as the manifest writes it" },
     { "no-zero-shot", 0, KIND_FLAG, NULL, VERB_EVAL, AT(no_zero_shot), 0,

@@ -286,7 +286,8 @@ static int begin(void **state)
     FILE *f = fopen(below("whole.jsonl"), "wb");
     assert_non_null(f);
     for (int i = 1; i <= 40; i++)
-        fprintf(f, "{\"step\":%d,\"loss\":%g,\"temperature\":0.07,\"rate\":%g,\"recall_at_1\":%g}\n",
+        fprintf(f,
+                "{\"step\":%d,\"loss\":%g,\"temperature\":0.07,\"rate\":%g,\"recall_at_1\":%g}\n",
                 i, 4.0 / i, 0.001 * i, i / 40.0);
     return fclose(f);
 }
