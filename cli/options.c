@@ -147,6 +147,9 @@ const cli_option cli_options[] = {
       "train the projections alone: fast, and the rest stays as good as it was" },
     { "held-out", 0, KIND_VALUE, "MANIFEST", VERB_TRAIN, AT(held_out), 0,
       "measure recall on these pictures and texts, and keep the best model" },
+    { "hold-out", 0, KIND_NUMBER, "S", VERB_TRAIN, AT(hold_out), 0,
+      "or on this share of the manifest's concepts, which then are not trained on (of the preset: "
+      "0.1)" },
     { "steps", 0, KIND_COUNT, "N", VERB_TRAIN, AT(steps), 1000000000, "train for N steps" },
     { "epochs", 0, KIND_NUMBER, "N", VERB_TRAIN, AT(epochs), 0,
       "or for N passes over the pictures" },
@@ -686,7 +689,8 @@ akin_status cli_args_parse(cli_args *args, int argc, char **argv, akin_error *er
 {
     akin_status status = AKIN_OK;
     *args = (cli_args){ .weight = NAN, .min_score = NAN, .min_z = NAN, .relative = NAN,
-                        .epochs = NAN, .rate = NAN, .decay = NAN, .clip = NAN, .temperature = NAN,
+                        .epochs = NAN, .rate = NAN, .decay = NAN, .clip = NAN, .hold_out = NAN,
+                        .temperature = NAN,
                         .concept_floor = NAN, .patches = NAN, .augment = NAN,
                         .warmup = SIZE_MAX };
     bool room = allocate_list(&args->files, argc);

@@ -58,7 +58,7 @@ typedef struct cli_args {
     const char *config, *from, *preset, *loss, *held_out, *stages;
     bool projections, warm_start, fixed_temperature, any_batch, resume, f16;
     size_t steps, chunk, warmup, seed, every, patience, loaders, cache;
-    double epochs, rate, decay, clip, temperature, concept_floor, patches, augment, save_every;
+    double epochs, rate, decay, clip, hold_out, temperature, concept_floor, patches, augment, save_every;
     const char *language;
     bool no_zero_shot;
 

@@ -127,6 +127,8 @@ static void take_numbers(akin_train_options *o, const cli_args *args)
     if (!isnan(args->decay))
         o->decay = args->decay;
     o->clip = args->clip;
+    if (!isnan(args->hold_out))
+        o->hold_out = args->hold_out;
     if (!isnan(args->temperature))
         o->temperature = args->temperature;
     o->concept_floor = args->concept_floor;
@@ -151,6 +153,7 @@ static void take_preset(akin_train_options *o, const cli_args *args)
     o->rate = 1e-6;
     o->decay = 1e-3;
     o->fixed_temperature = true;
+    o->hold_out = 0.1;
     o->patience = FINETUNE_PATIENCE;
     if (args->steps == 0)
         o->epochs = FINETUNE_EPOCHS;
@@ -208,8 +211,9 @@ int cli_train(const cli_args *args)
                                          "0.3,0.6",
                                    MOST_STAGES - 1);
     }
-    if (options.held_out == NULL && options.patience != 0 && args->patience != 0)
-        return cli_usage_error(args, "--patience needs --held-out, to see what rises");
+    if (options.held_out == NULL && !(options.hold_out > 0) && args->patience != 0)
+        return cli_usage_error(args, "--patience needs --held-out or --hold-out, to see what "
+                                     "rises");
     options.context = &l;
     options.progress = on_progress;
     options.skipped = on_skipped;

@@ -243,7 +243,9 @@ struct akin_train_progress;
 typedef struct akin_train_options {
     size_t size;
     const char *manifest;  /* pictures and their texts: a file, or a folder with captions */
-    const char *held_out;  /* another, to measure recall on; NULL: none */
+    const char *held_out;  /* another, to measure recall on; NULL: */
+    double hold_out;       /* measure on this share of the manifest's concepts, not trained on; 0:
+                              nothing is measured */
     const char *output;    /* folder for the model, metrics.jsonl and training/ */
     const char *config;    /* from scratch: a folder with open_clip_config.json, tokenizer.json */
     const char *from;      /* or a model to begin with */
@@ -288,7 +290,7 @@ typedef struct akin_train_options {
                                     AKIN_E_STOPPED */
 } akin_train_options;
 #define AKIN_TRAIN_OPTIONS_INIT \
-    { sizeof(akin_train_options), NULL, NULL, NULL, NULL, NULL, NULL, false, 0, 0, 0, 0, 0, \
+    { sizeof(akin_train_options), NULL, NULL, 0, NULL, NULL, NULL, NULL, false, 0, 0, 0, 0, 0, \
       UINT64_MAX, (double)NAN, (double)NAN, (double)NAN, (double)NAN, AKIN_LOSS_INFONCE, false, 0, \
       false, (double)NAN, 0, NULL, 0, false, (double)NAN, 0, 0, 0, 0, false, false, \
       AKIN_PRECISION_AUTO, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }

@@ -94,6 +94,7 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
                  : o->projections ? AKIN_TRAIN_PROJECTIONS
                                   : AKIN_TRAIN_WHOLE,
         .output = o->output, .manifest = o->manifest, .held_out = o->held_out,
+        .hold_out = o->hold_out,
         .steps = o->steps, .epochs = o->epochs, .batch = o->batch != 0 ? o->batch : BATCH,
         .chunk = o->chunk,
         .schedule = { .rate = o->rate > 0 ? o->rate : fresh ? 1e-3 : 1e-5, .final_rate = 0.01,
@@ -127,6 +128,7 @@ static akin_status make_plan(akin_train_plan *plan, const akin_train_options *o,
     AKIN_TRY(check_range("beta2", plan->adamw.beta2, 0, 0.999999, err));
     AKIN_TRY(check_range("clip", plan->clip, 0, 1e6, err));
     AKIN_TRY(check_range("augment", plan->augment.strength, 0, 1, err));
+    AKIN_TRY(check_range("hold_out", plan->hold_out, 0, 0.9, err));
     AKIN_TRY(check_range("concept_floor", plan->concept_floor, 0, 1, err));
     AKIN_TRY(check_range("patches", plan->keep, 1e-6, 1, err));
     if (o->temperature > 0)

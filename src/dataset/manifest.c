@@ -396,6 +396,70 @@ out:
     return status;
 }
 
+/* FNV-1a, mixed: in [0, 1). */
+static double place_of(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return (double)(akin_random_mix(hash) >> 11) * 0x1p-53;
+}
+
+static bool is_held(const akin_manifest *m, uint32_t concept, double share)
+{
+    const char *name = m->concepts[concept];
+    const size_t first = m->picture_starts[concept];
+    if (name[0] == '\0' && first < m->picture_starts[concept + 1])
+        name = m->pictures[m->picture_order[first]].path;
+    return place_of(name) < share;
+}
+
+akin_status akin_manifest_part(akin_manifest **out, const akin_manifest *whole, double share,
+                               bool held, akin_error *err)
+{
+    *out = NULL;
+    akin_status status = AKIN_OK;
+    akin_manifest *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return no_memory(err);
+    const size_t concepts = whole->concept_count, languages = whole->language_count;
+    m->concept_count = concepts;
+    m->language_count = languages;
+    m->path = strdup(whole->path);
+    m->pictures = calloc(akin_max(whole->picture_count, 1), sizeof *m->pictures);
+    m->texts = calloc(akin_max(whole->text_count, 1), sizeof *m->texts);
+    m->concepts = calloc(akin_max(concepts, 1), sizeof *m->concepts);
+    m->languages = calloc(akin_max(languages, 1), sizeof *m->languages);
+    if (m->path == NULL || m->pictures == NULL || m->texts == NULL || m->concepts == NULL ||
+        m->languages == NULL) {
+        status = no_memory(err);
+        goto out;
+    }
+    for (size_t i = 0; i < concepts; i++)
+        m->concepts[i] = whole->concepts[i];
+    for (size_t i = 0; i < languages; i++)
+        m->languages[i] = whole->languages[i];
+    for (size_t i = 0; i < whole->picture_count; i++) {
+        const akin_manifest_picture *p = &whole->pictures[i];
+        if (is_held(whole, p->concept, share) != held)
+            continue;
+        m->pictures[m->picture_count++] = *p;
+        if (p->stage >= m->stages)
+            m->stages = (uint16_t)(p->stage + 1);
+    }
+    for (size_t i = 0; i < whole->text_count; i++)
+        if (is_held(whole, whole->texts[i].concept, share) == held)
+            m->texts[m->text_count++] = whole->texts[i];
+    if (!list_concepts(m))
+        status = no_memory(err);
+out:
+    if (status != AKIN_OK)
+        akin_manifest_close(m);
+    else
+        *out = m;
+    return status;
+}
+
 void akin_manifest_close(akin_manifest *m)
 {
     if (m == NULL)

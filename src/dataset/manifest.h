@@ -70,6 +70,13 @@ enum {
 akin_status akin_manifest_open(akin_manifest **out, const char *path, akin_error *err);
 void akin_manifest_close(akin_manifest *manifest); /* takes NULL */
 
+/* One of the two parts that a manifest falls into when `share` of its concepts are held out: chosen
+ * by a hash of the concept's name (of a row that is its own, its picture's path), so that they are
+ * the same ones in every run, and in a manifest that has grown. Numbers of concepts and languages
+ * stay; strings are borrowed from `whole`, which must outlive it. */
+akin_status akin_manifest_part(akin_manifest **out, const akin_manifest *whole, double share,
+                               bool held, akin_error *err);
+
 /* "art", "icon", ... */
 const char *akin_kind_name(akin_kind kind);
 

@@ -111,7 +111,7 @@ akin_status akin_sampler_new(akin_sampler **out, const akin_manifest *manifest, 
     list_pictures(s);
     if (s->count == 0) {
         akin_sampler_free(s);
-        return akin_fail(err, AKIN_E_ARGUMENT, manifest->path,
+        return akin_fail(err, AKIN_E_FORMAT, manifest->path,
                          "holds no picture with a text, both of a weight above 0");
     }
     *out = s;

@@ -17,7 +17,7 @@ typedef struct akin_pair {
     uint32_t picture, text; /* in the manifest */
 } akin_pair;
 
-/* Borrows the manifest. A picture whose concept has no text is left out; AKIN_E_ARGUMENT when none
+/* Borrows the manifest. A picture whose concept has no text is left out; AKIN_E_FORMAT when none
  * is left. by_concept: as above; else pictures are drawn without regard to concepts. */
 akin_status akin_sampler_new(akin_sampler **out, const akin_manifest *manifest, uint64_t seed,
                              bool by_concept, akin_error *err);

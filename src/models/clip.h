@@ -58,6 +58,14 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
                            akin_pool *pool, akin_error *err);
 void akin_clip_close(akin_clip *clip); /* takes NULL */
 
+/* Tensors that a file of that form may hold and no model needs: true for their names. */
+typedef bool (*akin_ignorable)(const char *name);
+akin_ignorable akin_clip_ignorable(const akin_clip_config *config);
+
+/* Whether the file is from before there was a "text." in front of the names of a custom_text
+ * model's text tower, which open_clip then adds. */
+bool akin_clip_lacks_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint);
+
 /* Raw image projections. pixels [count, 3, image_height, image_width]; out
  * [count, dimensions]. */
 akin_status akin_clip_encode_images(const akin_clip *clip, const akin_nn *nn, const float *pixels,

@@ -47,6 +47,13 @@ static bool is_ignorable_bare(const char *name)
     return is_ignorable_open_clip(name);
 }
 
+akin_ignorable akin_clip_ignorable(const akin_clip_config *config)
+{
+    return config->bare                          ? is_ignorable_bare
+           : config->form == AKIN_FORM_OPEN_CLIP ? is_ignorable_open_clip
+                                                 : is_ignorable;
+}
+
 /* ---- Binding -------------------------------------------------------------------------------- */
 
 /* A position table in another size than the model's: it is loaded as it is, then resampled. */
@@ -334,16 +341,12 @@ static void bind_number(binder *b, const char *name, float *target)
     akin_slots_add(&b->slots, row ? 1 : 0, (const int64_t[]){ 1 }, "%s", name)->values = target;
 }
 
-/* The prefix of open_clip's text tower. A file from before there was one, loaded by a model that
- * has it, gets it (convert_to_custom_text_state_dict); the other way round the reference refuses
- * it. */
-static const char *text_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint)
+/* convert_to_custom_text_state_dict; the other way round the reference refuses it. */
+bool akin_clip_lacks_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint)
 {
-    if (!config->custom_text)
-        return "";
-    const bool old = akin_checkpoint_find(checkpoint, "positional_embedding") != NULL &&
-                     akin_checkpoint_find(checkpoint, "text_projection") != NULL;
-    return old ? "" : "text.";
+    return config->custom_text &&
+           akin_checkpoint_find(checkpoint, "positional_embedding") != NULL &&
+           akin_checkpoint_find(checkpoint, "text_projection") != NULL;
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
@@ -413,7 +416,9 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
     b.checkpoint = checkpoint;
     if (open_clip) {
         b.slots.config = config->bare ? "the rest of the file" : "open_clip_config.json";
-        b.names.text = text_prefix(config, checkpoint);
+        b.names.text = config->custom_text && !akin_clip_lacks_prefix(config, checkpoint)
+                           ? "text."
+                           : "";
     }
     for (int pass = 0; pass < 2; pass++) {
         akin_slots_clear(&b.slots);
@@ -428,11 +433,8 @@ akin_status akin_clip_open(akin_clip **out, const char *folder, const akin_clip_
         b.load = pass == 1 && vision;
         AKIN_TRY(bind_vision(&b, &clip->vision));
         if (pass == 0)
-            AKIN_TRY(akin_bind_check(&b.slots, checkpoint,
-                                     config->bare ? is_ignorable_bare
-                                     : open_clip  ? is_ignorable_open_clip
-                                                  : is_ignorable,
-                                     err));
+            AKIN_TRY(
+                akin_bind_check(&b.slots, checkpoint, akin_clip_ignorable(config), err));
     }
     AKIN_TRY(akin_bind_load(&b.slots, checkpoint, pool, kernels, !text && !vision, err));
     AKIN_TRY(finish(&b, clip, pool));

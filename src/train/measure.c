@@ -21,13 +21,19 @@ void akin_measure_unit(float *x, size_t count, size_t n)
     }
 }
 
-akin_status akin_measure_tokens(const akin_clip_config *config, const akin_tokenizer *tokenizer,
-                                int32_t text_tokens, const char *const *texts, size_t count,
-                                int32_t *ids, size_t *starts, size_t *cut, akin_error *err)
+size_t akin_measure_pad(const akin_clip_config *config, const akin_tokenizer *tokenizer,
+                        int32_t *ids, size_t count)
 {
     bool left = false;
     const int32_t pad = config->form == AKIN_FORM_OPEN_CLIP ? akin_tokenizer_pad(tokenizer, &left)
                                                             : 0;
+    return akin_clip_pad(config, ids, count, pad, left);
+}
+
+akin_status akin_measure_tokens(const akin_clip_config *config, const akin_tokenizer *tokenizer,
+                                int32_t text_tokens, const char *const *texts, size_t count,
+                                int32_t *ids, size_t *starts, size_t *cut, akin_error *err)
+{
     starts[0] = 0;
     for (size_t i = 0; i < count; i++) {
         int32_t written = 0;
@@ -38,8 +44,8 @@ akin_status akin_measure_tokens(const akin_clip_config *config, const akin_token
         if (status != AKIN_OK)
             return status;
         *cut += long_text;
-        starts[i + 1] =
-            starts[i] + akin_clip_pad(config, ids + starts[i], (size_t)written, pad, left);
+        starts[i + 1] = starts[i] + akin_measure_pad(config, tokenizer, ids + starts[i],
+                                                     (size_t)written);
     }
     return AKIN_OK;
 }

@@ -26,6 +26,11 @@ akin_status akin_measure_run(const akin_measure *measure, akin_net *net, const a
                              akin_recall *text_to_picture, akin_recall *picture_to_text,
                              akin_error *err);
 
+/* Adds to a text's `count` tokens the padding that its vector depends on; there is room for all the
+ * model's positions. Returns how many tokens it has then. */
+size_t akin_measure_pad(const akin_clip_config *config, const akin_tokenizer *tokenizer,
+                        int32_t *ids, size_t count);
+
 /* The texts' tokens one behind the other with the padding that their vectors depend on, as
  * akin_clip_encode_texts takes them. ids has room for count * text_tokens, starts for count + 1.
  * *cut: texts longer than that. */

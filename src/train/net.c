@@ -8,8 +8,9 @@
 
 #include "base/arith.h"
 #include "models/bind.h"
+#include "models/clip.h"
 #include "models/clip_names.h"
-#include "models/resnet.h"
+#include "train/resnet_grad.h"
 #include "train/towers.h"
 #include "weights/safetensors_write.h"
 
@@ -69,35 +70,6 @@ void akin_net_draw(akin_net *net, uint64_t seed)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-/* What akin_clip_open passes over, in either form. */
-static bool is_ignorable(const char *name)
-{
-    static const char *const known[] = {
-        "text_model.embeddings.position_ids", "vision_model.embeddings.position_ids", "attn_mask",
-        "text.attn_mask", "text.transformer.embeddings.position_ids",
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(name, known[i]) == 0)
-            return true;
-    return akin_resnet_ignores(name);
-}
-
-static bool is_ignorable_bare(const char *name)
-{
-    for (const char *const *extra = akin_clip_bare_extras; *extra != NULL; extra++)
-        if (strcmp(name, *extra) == 0)
-            return true;
-    return is_ignorable(name);
-}
-
-/* Whether the file is from before there was a "text." in front of its text tower's names. */
-static bool lacks_prefix(const akin_clip_config *config, const akin_checkpoint *checkpoint)
-{
-    return config->custom_text &&
-           akin_checkpoint_find(checkpoint, "positional_embedding") != NULL &&
-           akin_checkpoint_find(checkpoint, "text_projection") != NULL;
-}
-
 /* A bias that the file does not have keeps its value. */
 akin_status akin_net_read(akin_net *net, const char *folder, akin_error *err)
 {
@@ -111,7 +83,7 @@ akin_status akin_net_read(akin_net *net, const char *folder, akin_error *err)
     akin_status status;
     AKIN_TRY(akin_kernels_choose(NULL, &kernels, err));
     AKIN_TRY(akin_checkpoint_open_as(&checkpoint, folder, config->form, err));
-    const bool bare_names = lacks_prefix(config, checkpoint);
+    const bool bare_names = akin_clip_lacks_prefix(config, checkpoint);
     for (size_t i = 0; i < list->count; i++) {
         const akin_parameter *p = &list->items[i];
         const bool number = i == net->logit_scale || i == net->logit_bias;
@@ -127,8 +99,7 @@ akin_status akin_net_read(akin_net *net, const char *folder, akin_error *err)
                        name)
             ->values = akin_value(list, i);
     }
-    AKIN_TRY(akin_bind_check(&slots, checkpoint, config->bare ? is_ignorable_bare : is_ignorable,
-                             err));
+    AKIN_TRY(akin_bind_check(&slots, checkpoint, akin_clip_ignorable(config), err));
     AKIN_TRY(akin_bind_load(&slots, checkpoint, NULL, kernels, false, err));
 out:
     akin_slots_clear(&slots);
@@ -136,22 +107,9 @@ out:
     return status;
 }
 
-#define VARIANCE ".running_var"
-#define BATCHES ".num_batches_tracked"
-
-/* The name of the BatchNorm's counter into `out`, or false: p is not its variance. */
-static bool counter_name(const akin_parameter *p, char *out, size_t capacity)
-{
-    const size_t n = strlen(p->name), m = sizeof VARIANCE - 1;
-    if (p->kind != AKIN_PARAMETER_STATE || n < m || strcmp(p->name + n - m, VARIANCE) != 0)
-        return false;
-    snprintf(out, capacity, "%.*s%s", (int)(n - m), p->name, BATCHES);
-    return true;
-}
-
 akin_status akin_net_write(const akin_net *net, const char *path, bool f16, akin_error *err)
 {
-    typedef char counter[sizeof((akin_parameter *)0)->name + sizeof BATCHES];
+    typedef char counter[sizeof((akin_parameter *)0)->name];
     static const int64_t batches = 0; /* PyTorch reads it with momentum None alone */
     const akin_parameters *list = &net->parameters;
     akin_status status = AKIN_OK;
@@ -164,7 +122,7 @@ akin_status akin_net_write(const akin_net *net, const char *path, bool f16, akin
     }
     /* The widest first, which keeps them aligned. */
     for (size_t i = 0; i < list->count; i++)
-        if (counter_name(&list->items[i], names[i], sizeof names[i]))
+        if (akin_resnet_tracked(&list->items[i], names[i]))
             tensors[count++] =
                 (akin_tensor_out){ .name = names[i], .dtype = AKIN_I64, .data = &batches };
     for (size_t i = 0; i < list->count; i++) {

@@ -3,10 +3,14 @@
  * Numbers of the metadata are whole, those that are not as the 16 digits of their bits. */
 #include "train/state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/arith.h"
 #include "base/cursor.h"
@@ -20,6 +24,51 @@
 enum { BLOCKS = 3 };
 
 static const char *const block_names[BLOCKS] = { "values.", "moments1.", "moments2." };
+
+/* ---- The lock -------------------------------------------------------------------------------- */
+
+akin_status akin_state_lock(const char *folder, int *fd, akin_error *err)
+{
+    char *path = akin_path_join(folder, "lock"), holder[32];
+    akin_status status = AKIN_OK;
+    int taken = -1;
+    *fd = -1;
+    if (path == NULL)
+        return akin_fail_nomem(err, "path", 0);
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    if (file >= 0)
+        do
+            taken = flock(file, LOCK_EX | LOCK_NB);
+        while (taken != 0 && errno == EINTR);
+    if (taken == 0) {
+        /* For people alone: what cannot be written is no reason not to train. */
+        const int n = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
+        if (pwrite(file, holder, (size_t)n, 0) == n)
+            (void)!ftruncate(file, n);
+        *fd = file;
+    } else if (file >= 0 && errno == EWOULDBLOCK) {
+        const ssize_t got = pread(file, holder, sizeof holder - 1, 0);
+        holder[got > 0 ? got : 0] = '\0';
+        status = akin_fail(err, AKIN_E_BUSY, path,
+                           "process %ld trains into this folder; wait, stop it, or give another "
+                           "folder",
+                           strtol(holder, NULL, 10));
+    } else {
+        status = akin_fail_errno(err, errno, path, "cannot take the training's lock");
+    }
+    if (*fd < 0 && file >= 0)
+        close(file);
+    free(path);
+    return status;
+}
+
+void akin_state_unlock(int fd)
+{
+    if (fd >= 0)
+        close(fd); /* the file stays: to remove it would race with the next who takes the lock */
+}
+
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 typedef char akin_state_name[16 + sizeof((akin_parameter *)0)->name];
 

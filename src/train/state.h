@@ -17,6 +17,11 @@ typedef struct akin_state {
     uint64_t best_step;
 } akin_state;
 
+/* The training's own lock on `folder`, a file there that the kernel lets go when the process ends,
+ * however that ends. AKIN_E_BUSY names the process that holds it. */
+akin_status akin_state_lock(const char *folder, int *fd, akin_error *err);
+void akin_state_unlock(int fd);
+
 akin_status akin_state_write(const char *path, const akin_state *state,
                              const akin_parameters *list, akin_error *err);
 

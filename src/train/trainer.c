@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arith.h"
 #include "base/clock.h"
@@ -40,6 +41,7 @@ struct trainer {
     const akin_train_plan *plan;
     const akin_train_listener *listener;
     akin_train_result *result;
+    akin_manifest *whole; /* when the two below are its parts */
     akin_manifest *manifest, *held_out;
     akin_sampler *sampler;
     akin_loader *loader;
@@ -51,6 +53,7 @@ struct trainer {
     size_t prototype_count;
     akin_state state;
     char *state_path;
+    int lock;                /* of the output's folder training/; -1: none */
     akin_metrics *metrics;
     akin_watchdog watchdog;
     /* of one batch */
@@ -79,12 +82,13 @@ static akin_status digest_of(const akin_train_plan *p, const akin_clip_config *c
         text, sizeof text,
         "akin training 1; scope %d; steps %" PRIu64 "; batch %zu; chunk %zu; rate %.17g %.17g "
         "%" PRIu64 "; adamw %.17g %.17g %.17g %.17g; clip %.17g; objective %d; scale %d %.17g; "
-        "concepts %d %.17g %.17g %.17g %.17g; keep %.17g; by concept %d; augment %.9g %d; seed "
+        "concepts %d %.17g %.17g %.17g %.17g; hold out %.17g; keep %.17g; by concept %d; augment %.9g %d; seed "
         "%" PRIu64 "; bf16 %d; model %zu %zu %zu %zu %zu %zu;",
         (int)p->scope, p->steps, p->batch, p->chunk, p->schedule.rate, p->schedule.final_rate,
         p->schedule.warmup, p->adamw.beta1, p->adamw.beta2, p->adamw.eps, p->adamw.decay, p->clip,
         (int)p->objective, p->fixed_scale, p->scale, p->concepts, p->concept_floor,
-        p->concept_until, p->concept_scale, p->smoothing, p->keep, p->by_concept,
+        p->concept_until, p->concept_scale, p->smoothing, p->held_out == NULL ? p->hold_out : 0.0,
+        p->keep, p->by_concept,
         (double)p->augment.strength, p->augment.jpeg, p->seed, p->bf16, c->dimensions,
         c->image_height, c->image_width, c->vocabulary, c->text.width, c->text.layers);
     for (size_t i = 0; i < p->stage_count; i++)
@@ -217,6 +221,8 @@ static akin_status make_prototypes(struct trainer *t, akin_error *err)
                 of[count] = t->labels[c];
                 texts[count++] = m->texts[m->text_order[m->text_starts[c] + i]].text;
             }
+        if (count == 0)
+            break;
         AKIN_TRY(akin_measure_tokens(t->plan->config, t->plan->tokenizer, t->plan->text_tokens,
                                      texts, count, ids, starts, &cut, err));
         const akin_text_input input = { ids, starts, count };
@@ -283,10 +289,20 @@ static akin_status make_room(struct trainer *t, akin_error *err)
     return AKIN_OK;
 }
 
+static bool is_same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static akin_status open_state(struct trainer *t, akin_error *err)
 {
     const akin_train_plan *p = t->plan;
     akin_status status = AKIN_OK;
+    if (p->scope != AKIN_TRAIN_FRESH && is_same_folder(p->source, p->output))
+        return akin_fail(err, AKIN_E_ARGUMENT, p->output,
+                         "is the model to begin with, which the new one would replace; give "
+                         "another folder");
     char *folder = akin_path_join(p->output, "training");
     if (folder != NULL)
         t->state_path = akin_path_join(folder, "state.safetensors");
@@ -297,18 +313,45 @@ static akin_status open_state(struct trainer *t, akin_error *err)
     t->state = (akin_state){ .seed = p->seed, .best = NAN };
     AKIN_TRY(digest_of(p, p->config, t->state.options, err));
     const bool there = akin_path_is_file(t->state_path);
+    if (p->resume && !there) {
+        status = akin_fail(err, AKIN_E_NOT_FOUND, t->state_path,
+                           "there is no training to go on with; leave --resume out to begin one");
+        goto out;
+    }
+    AKIN_TRY(akin_folder_make(folder, 0777, err));
+    AKIN_TRY(akin_state_lock(folder, &t->lock, err));
     if (p->resume) {
         AKIN_TRY(akin_state_read(t->state_path, &t->state, &t->net->parameters, err));
         t->before = t->state.seconds;
     } else if (there) {
         status = akin_fail(err, AKIN_E_ARGUMENT, t->state_path,
-                           "a training was interrupted here: --resume goes on with it; to begin "
+                           "a training was begun here: --resume goes on with it; to begin "
                            "another, remove this file or give another folder");
-    } else {
-        AKIN_TRY(akin_folder_make(folder, 0777, err));
     }
 out:
     free(folder);
+    return status;
+}
+
+static akin_status open_manifests(struct trainer *t, akin_error *err)
+{
+    const akin_train_plan *p = t->plan;
+    akin_status status;
+    if (p->held_out != NULL || p->hold_out <= 0) {
+        AKIN_TRY(akin_manifest_open(&t->manifest, p->manifest, err));
+        if (p->held_out != NULL)
+            status = akin_manifest_open(&t->held_out, p->held_out, err);
+        goto out;
+    }
+    AKIN_TRY(akin_manifest_open(&t->whole, p->manifest, err));
+    AKIN_TRY(akin_manifest_part(&t->manifest, t->whole, p->hold_out, false, err));
+    AKIN_TRY(akin_manifest_part(&t->held_out, t->whole, p->hold_out, true, err));
+    if (t->held_out->picture_count == 0 || t->held_out->text_count == 0)
+        status = akin_fail(err, AKIN_E_ARGUMENT, p->manifest,
+                           "too few pictures to hold out %.3g %% of them; give --held-out, or a "
+                           "larger --hold-out",
+                           100 * p->hold_out);
+out:
     return status;
 }
 
@@ -320,19 +363,18 @@ static akin_status begin(struct trainer *t, akin_error *err)
     t->work.kernels = p->kernels;
     t->work.arena = &t->arena;
     t->work.bf16 = p->bf16;
-    AKIN_TRY(akin_manifest_open(&t->manifest, p->manifest, err));
+    AKIN_TRY(open_manifests(t, err));
     AKIN_TRY(akin_sampler_new(&t->sampler, t->manifest, p->seed, p->by_concept, err));
-    if (p->held_out != NULL)
-        AKIN_TRY(akin_manifest_open(&t->held_out, p->held_out, err));
     fill_in(&t->own, akin_sampler_pictures(t->sampler, UINT16_MAX));
     AKIN_TRY(check_plan(p, err));
     AKIN_TRY(label_concepts(t, err));
     AKIN_TRY(make_net(t, err));
     AKIN_TRY(make_room(t, err));
-    AKIN_TRY(akin_folder_make(p->output, 0777, err));
     AKIN_TRY(open_state(t, err));
     if (!p->resume)
         AKIN_TRY(make_prototypes(t, err));
+    if (p->concepts && t->prototypes == SIZE_MAX)
+        warn(t, "the warm start does nothing here: no concept has two pictures");
     AKIN_TRY(akin_metrics_open(&t->metrics, p->output, t->state.step, err));
     const akin_loader_options options = {
         .manifest = t->manifest, .sampler = t->sampler, .batch = p->batch,
@@ -362,8 +404,10 @@ static void end(struct trainer *t)
     akin_sampler_free(t->sampler);
     akin_manifest_close(t->manifest);
     akin_manifest_close(t->held_out);
+    akin_manifest_close(t->whole);
     akin_pool_free(t->work.pool);
     akin_arena_clear(&t->arena);
+    akin_state_unlock(t->lock);
     free(t->labels);
     free(t->state_path);
     free(t->ids);
@@ -384,11 +428,12 @@ static akin_status save(struct trainer *t, akin_error *err)
     akin_status status;
     t->saved_at = akin_clock();
     t->state.seconds = t->before + t->saved_at - t->clock0;
-    AKIN_TRY(akin_metrics_sync(t->metrics, err)); /* first: it may be ahead of the state, not
-                                                     behind */
-    AKIN_TRY(akin_state_write(t->state_path, &t->state, &t->net->parameters, err));
+    /* The state last: metrics and model may be ahead of it, since the steps between are taken
+     * again with the same bits, but not behind: of the last step they would never be made. */
+    AKIN_TRY(akin_metrics_sync(t->metrics, err));
     if (t->held_out == NULL)
         AKIN_TRY(write_model(t, err));
+    AKIN_TRY(akin_state_write(t->state_path, &t->state, &t->net->parameters, err));
 out:
     return status;
 }
@@ -412,16 +457,13 @@ static void draw_patches(struct trainer *t, uint64_t step)
 
 static void pad_texts(struct trainer *t, const akin_batch *batch)
 {
-    const akin_clip_config *c = t->plan->config;
-    bool left = false;
-    const int32_t pad =
-        c->form == AKIN_FORM_OPEN_CLIP ? akin_tokenizer_pad(t->plan->tokenizer, &left) : 0;
     t->starts[0] = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const size_t count = batch->starts[i + 1] - batch->starts[i];
         int32_t *to = t->ids + t->starts[i];
         memcpy(to, batch->ids + batch->starts[i], count * sizeof *to);
-        t->starts[i + 1] = t->starts[i] + akin_clip_pad(c, to, count, pad, left);
+        t->starts[i + 1] =
+            t->starts[i] + akin_measure_pad(t->plan->config, t->plan->tokenizer, to, count);
     }
 }
 
@@ -433,15 +475,16 @@ static double concept_weight(const akin_train_plan *p, uint64_t step)
 }
 
 static akin_status say_bad(const struct trainer *t, const akin_batch *batch, uint64_t step,
-                           const akin_loss_output *loss, akin_error *err)
+                           const akin_loss_output *loss, double norm, akin_error *err)
 {
+    const bool gradient = isfinite(loss->loss) && loss->first_bad == SIZE_MAX;
     const size_t i = loss->first_bad < batch->count ? loss->first_bad : 0;
     return akin_fail(err, AKIN_E_NONFINITE, t->manifest->pictures[batch->pairs[i].picture].path,
                      "at step %" PRIu64
-                     " the loss is not finite (%g), %s this picture with \"%s\"; the last "
-                     "checkpoint is as it was: go on from it with a lower --rate, or look at the "
+                     " the %s is not finite (%g), %s this picture with \"%s\"; the last "
+                     "checkpoint is as it was; a lower --rate, a longer --warmup, or look at the "
                      "picture",
-                     step + 1, loss->loss,
+                     step + 1, gradient ? "gradient" : "loss", gradient ? norm : loss->loss,
                      loss->first_bad < batch->count ? "first for" : "in a batch that begins with",
                      t->manifest->texts[batch->pairs[i].text].text);
 }
@@ -473,7 +516,7 @@ static akin_status train_step(struct trainer *t, const akin_batch *batch, akin_t
         return status;
     const double norm = akin_gradients_norm(&t->work, list);
     if (!isfinite(loss.loss) || !isfinite(norm) || loss.first_bad != SIZE_MAX)
-        return say_bad(t, batch, step, &loss, err);
+        return say_bad(t, batch, step, &loss, norm, err);
     const double rate = akin_schedule_rate(&p->schedule, step);
     /* as torch.nn.utils.clip_grad_norm_ */
     const double scale = p->clip > 0 ? fmin(1.0, p->clip / (norm + 1e-6)) : 1.0;
@@ -592,7 +635,8 @@ out:
 akin_status akin_train_run(const akin_train_plan *plan, const akin_train_listener *listener,
                            akin_train_result *result, akin_error *err)
 {
-    struct trainer t = { .own = *plan, .listener = listener, .result = result };
+    struct trainer t = { .own = *plan, .listener = listener, .result = result,
+                         .lock = -1 };
     *result = (akin_train_result){ .best = NAN };
     t.plan = &t.own;
     t.config = *plan->config;

@@ -34,7 +34,9 @@ typedef struct akin_train_plan {
     akin_train_scope scope;
     const char *output;                /* folder to write */
     const char *manifest;
-    const char *held_out;              /* another manifest, to measure on; NULL: none */
+    const char *held_out;              /* another manifest, to measure on; NULL: */
+    double hold_out;                   /* share of the manifest's concepts to hold out; 0: none, and
+                                          nothing is measured */
 
     uint64_t steps;          /* 0: as many as `epochs` make */
     double epochs;           /* passes over the pictures */

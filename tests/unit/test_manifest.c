@@ -332,13 +332,51 @@ static void test_many(void **state)
     akin_manifest_close(m);
 }
 
+/* Two parts are the whole; who is held out does not change when the manifest grows. */
+static void test_parts(void **state)
+{
+    (void)state;
+    enum { ROWS = 2000 };
+    char *text = malloc(ROWS * 64), *at = text, *half = NULL;
+    at += sprintf(at, "path\ttext\tconcept\n");
+    for (int i = 0; i < ROWS; i++) {
+        if (i == ROWS / 2)
+            half = at;
+        at += i % 2 == 0 ? sprintf(at, "%d.png\ttext %d\tconcept %d\n", i, i, i / 4)
+                         : sprintf(at, "%d.png\ttext %d\t\n", i, i);
+    }
+    akin_manifest *whole = opened("m.tsv", text), *kept, *held, *small, *held_of_small;
+    assert_int_equal(akin_manifest_part(&kept, whole, 0.1, false, NULL), AKIN_OK);
+    assert_int_equal(akin_manifest_part(&held, whole, 0.1, true, NULL), AKIN_OK);
+    assert_int_equal(kept->picture_count + held->picture_count, ROWS);
+    assert_int_equal(kept->text_count + held->text_count, ROWS);
+    assert_in_range(held->picture_count, ROWS / 20, ROWS / 6);
+    for (size_t c = 0; c < whole->concept_count; c++) {
+        const uint32_t a = kept->picture_starts[c + 1] - kept->picture_starts[c];
+        const uint32_t b = held->picture_starts[c + 1] - held->picture_starts[c];
+        assert_true(a == 0 || b == 0);
+        assert_int_equal(a + b, whole->picture_starts[c + 1] - whole->picture_starts[c]);
+    }
+    *half = '\0';
+    small = opened("m.tsv", text);
+    assert_int_equal(akin_manifest_part(&held_of_small, small, 0.1, true, NULL), AKIN_OK);
+    for (size_t i = 0; i < held_of_small->picture_count; i++)
+        assert_string_equal(held_of_small->pictures[i].path, held->pictures[i].path);
+    akin_manifest_close(held_of_small);
+    akin_manifest_close(small);
+    akin_manifest_close(held);
+    akin_manifest_close(kept);
+    akin_manifest_close(whole);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tsv),          cmocka_unit_test(test_csv),
         cmocka_unit_test(test_json_lines),   cmocka_unit_test(test_same_picture),
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

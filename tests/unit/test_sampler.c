@@ -232,7 +232,7 @@ static void test_nothing_to_draw(void **state)
         akin_manifest *m = opened(none[i]);
         akin_sampler *s;
         akin_error err;
-        assert_int_equal(akin_sampler_new(&s, m, 1, true, &err), AKIN_E_ARGUMENT);
+        assert_int_equal(akin_sampler_new(&s, m, 1, true, &err), AKIN_E_FORMAT);
         assert_null(s);
         assert_non_null(strstr(err.message, "no picture with a text"));
         akin_manifest_close(m);
