@@ -352,7 +352,7 @@ const cli_verb cli_verbs[] = {
       "akin bench --what text --tokens 77 --threads 1\n"
       "akin bench --what search --rows 1000000 --stored f32\n",
       cli_bench },
-    { "train", VERB_TRAIN, "MANIFEST -o DIR (--config DIR | --from M) (--steps N | --epochs N)",
+    { "train", VERB_TRAIN, "MANIFEST -o DIR (--config DIR | --from M) [OPTION...]",
       "train a CLIP on pictures and their texts",
       "Pulls each picture and its text together and pushes all others of a batch away. MANIFEST is "
       "a TSV file with columns path and text (and language, concept, weight, stage, kind, flip), "
@@ -365,8 +365,8 @@ const cli_verb cli_verbs[] = {
       "the training goes on: exit 3.\n"
       "\n"
       "akin train plot DIR/metrics.jsonl -o FILE.svg draws how it went.",
-      "akin train photos.tsv -o mine --from ViT-B-32/laion2b_s34b_b79k --preset finetune "
-      "--held-out test.tsv\n"
+      "akin train a.tsv -o mine --from ViT-B-32 --preset finetune "
+      "--held-out b.tsv\n"
       "akin train pairs.tsv -o mine --config DIR --warm-start --epochs 30\n"
       "akin train plot mine/metrics.jsonl -o curves.svg\n",
       cli_train },
