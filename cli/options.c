@@ -48,7 +48,8 @@ const cli_option cli_options[] = {
     { "batch", 0, KIND_COUNT, "N", VERB_EMBED | VERB_CLASSIFY | VERB_BENCH | VERB_TRAIN |
           VERB_EVAL,
       AT(batch), CLI_BATCH_MAX,
-      "inputs computed together (default 16; bench: 1; eval: 64; the pairs of a step of training: 128)" },
+      "inputs computed together (default 16; bench: 1; eval: 64; the pairs of a step of training: "
+      "128)" },
     { "language", 0, KIND_VALUE, "L", VERB_EVAL, AT(language), 0,
       "only texts of this language, as the manifest writes it" },
     { "no-zero-shot", 0, KIND_FLAG, NULL, VERB_EVAL, AT(no_zero_shot), 0,
@@ -201,7 +202,8 @@ const cli_option cli_options[] = {
       "with akin and knows drawings; a collection keeps the model it was made with)" },
     { "precision", 0, KIND_CHOICE, "f32|bf16|auto", VERB_MODEL_USING | VERB_TRAIN, AT(precision), 0,
       "f32: the reference's numbers; bf16: cosine to them at least 0.9999; auto (default): bf16 "
-      "where akin has a kernel for the processor's own bf16 products (none yet), else f32" },
+      "where akin has a kernel for the processor's own bf16 products (training with AVX512-BF16), "
+      "else f32" },
     { "threads", 0, KIND_COUNT, "N", VERB_MODEL_USING | VERB_TRAIN, AT(threads), 1024,
       "threads (default: AKIN_THREADS, else the processors this process may use)" },
     { "form", 0, KIND_CHOICE, "hf|open_clip", VERB_MODEL_USING | VERB_TRAIN, AT(form), 0,
@@ -350,7 +352,7 @@ const cli_verb cli_verbs[] = {
       "akin bench --what text --tokens 77 --threads 1\n"
       "akin bench --what search --rows 1000000 --stored f32\n",
       cli_bench },
-    { "train", VERB_TRAIN, "MANIFEST -o DIR (--config DIR | --from M) (--steps N | --epochs N)",
+    { "train", VERB_TRAIN, "MANIFEST -o DIR (--config DIR | --from M) [OPTION...]",
       "train a CLIP on pictures and their texts",
       "Pulls each picture and its text together and pushes all others of a batch away. MANIFEST is "
       "a TSV file with columns path and text (and language, concept, weight, stage, kind, flip), "
@@ -363,8 +365,8 @@ const cli_verb cli_verbs[] = {
       "the training goes on: exit 3.\n"
       "\n"
       "akin train plot DIR/metrics.jsonl -o FILE.svg draws how it went.",
-      "akin train photos.tsv -o mine --from ViT-B-32/laion2b_s34b_b79k --preset finetune "
-      "--held-out test.tsv\n"
+      "akin train a.tsv -o mine --from ViT-B-32 --preset finetune "
+      "--held-out b.tsv\n"
       "akin train pairs.tsv -o mine --config DIR --warm-start --epochs 30\n"
       "akin train plot mine/metrics.jsonl -o curves.svg\n",
       cli_train },

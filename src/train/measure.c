@@ -66,14 +66,13 @@ static void read_task(void *context, size_t i, int worker)
     const struct reading *t = context;
     const akin_measure *m = t->measure;
     const char *path = m->manifest->pictures[t->first + i].path;
-    akin_error *err = &t->errors[i];
+    akin_error *err = &t->errors[i], why;
     akin_picture picture = { 0 };
     err->code = AKIN_OK;
     if (akin_picture_read(&picture, path, &m->limits, err) == AKIN_OK &&
         akin_preprocess_run(m->preprocess, &picture, &m->limits, t->pixels + i * t->each, t->each,
-                            err) != AKIN_OK &&
-        err->path[0] == '\0')
-        akin_fail(err, err->code, path, "%s", err->message);
+                            &why) != AKIN_OK)
+        akin_fail(err, why.code, path, "%s", why.message);
     akin_picture_clear(&picture);
 }
 

@@ -42,7 +42,7 @@ if command -v bash >/dev/null 2>&1; then
     is "completes options of the verb" "$(complete akin embed --r)" --raw
     is "completes options only of the verb" "$(complete akin tokenize --r)" ""
     is "completes train and eval" "$(complete akin tr) $(complete akin ev)" "train eval"
-    is "completes options of train" "$(complete akin train --warm)" --warm-start
+    is "completes options of train" "$(complete akin train --warm-)" --warm-start
     is "completes choices" "$(complete akin embed --format n)" npy
     is "completes model info" "$(complete akin model i)" info
 else

@@ -6,7 +6,7 @@ says "no verb: lists verbs" "akin embed"
 exits "--version" 0 "$AKIN" --version
 is "--version: the form" "$(sed 's/[0-9][0-9.]*$/N/' "$TMP/out")" "akin N"
 exits "unknown verb" 2 "$AKIN" frobnicate x
-says "unknown verb: lists verbs" "embed, classify, eval, tokenize, preprocess, bench, model, help"
+says "unknown verb: lists verbs" "embed, classify, eval, tokenize, preprocess, bench, train, model, help"
 exits "misspelt verb" 2 "$AKIN" embd
 says "misspelt verb: suggests" "did you mean 'embed'?"
 exits "option before the verb" 2 "$AKIN" --json embed
@@ -31,7 +31,8 @@ says "no abbreviations: suggests" "did you mean --model?"
 exits "an empty place for mini" 1 env AKIN_HOME=/nowhere "$AKIN" tokenize --model mini2 --text a
 says "a name that is none: says what to do" "a model is a folder"
 exits "empty model" 2 "$AKIN" tokenize --model '' --text a
-exits "empty AKIN_MODEL is none" 2 env AKIN_MODEL= "$AKIN" tokenize --text a
+run env AKIN_HOME=/nowhere AKIN_MODEL=mini "$AKIN" tokenize --text a
+exits "empty AKIN_MODEL is mini" "$rc" env AKIN_HOME=/nowhere AKIN_MODEL= "$AKIN" tokenize --text a
 exits "AKIN_MODEL" 0 env AKIN_MODEL="$MODEL" "$AKIN" tokenize --text a
 exits "--model wins over AKIN_MODEL" 0 env AKIN_MODEL=/nowhere "$AKIN" tokenize --model "$MODEL" --text a
 exits "model that is not there" 1 "$AKIN" tokenize --model "$TMP/none" --text a
