@@ -4,17 +4,18 @@
     train.py --dir DIR --akin build/akin [--batch 192] [--tokens 12] [--threads 2] [--rounds 5]
              [--isa avx2] [--json OUT]
 
-DIR holds open_clip_config.json (and the tokenizer akin wants); both sides draw its weights. A step is
-the whole of it: both towers forward, InfoNCE, backward, the gradients' norm clipped at 1, AdamW. Its
-pictures and texts are ready: random tensors, every text of --tokens tokens. open_clip's text tower
-computes whole contexts; here its positions and mask are cut to --tokens, in its favour.
+DIR holds open_clip_config.json (and the tokenizer akin wants); both sides draw its weights. A step
+is the whole of it: both towers forward, InfoNCE, backward, the gradients' norm clipped at 1, AdamW.
+Its pictures and texts are ready: random tensors, every text of --tokens tokens. open_clip's text
+tower computes whole contexts; here its positions and mask are cut to --tokens, in its favour.
 
 PyTorch is timed as float32 and as bf16 autocast, each as it is and with channels_last, eager and
-compiled, with the fused AdamW. All are tried for two steps first and the fastest of each precision
-are kept. Every round times each side once, one after the other, in turning order. The table shows
-medians of the rounds in pairs a second, the ratio of each round's own (above 1: akin is faster;
-PyTorch's fastest), and user seconds of processor time a step, which other programs on the machine
-disturb less. akin's processor time holds its process's start and loading as well, against it.
+compiled, with the fused AdamW. All (or those named by --ways) are tried for two steps first, and of
+each precision the one of the least processor time is kept. Every round times each side once, one
+after the other, in turning order. The table shows medians of the rounds in pairs a second, the
+ratio of each round's own (above 1: akin is faster; PyTorch's fastest), and user seconds of
+processor time a step, which other programs disturb less, though PyTorch's waiting threads spin and
+are counted. akin's holds its process's start and loading as well, against it.
 
 --isa avx2 holds both sides to AVX2: AKIN_CPU, ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA.
 """
@@ -27,6 +28,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+
+WAYS = [precision + last + compiled for precision in ("f32", "bf16")
+        for last in ("", " channels_last") for compiled in ("", " compiled")]
 
 
 def make_model(options):
@@ -48,12 +53,12 @@ def make_model(options):
 class Peer:
     """One way of taking steps in PyTorch."""
 
-    def __init__(self, options, bf16, last, compiled):
+    def __init__(self, options, name):
         import torch
         import torch.nn.functional as F
 
-        self.name = "torch " + ("bf16" if bf16 else "f32") + (" channels_last" if last else "")
-        self.name += " compiled" if compiled else ""
+        self.name = name
+        bf16, last, compiled = (w in name for w in ("bf16", "channels_last", "compiled"))
         model, config = make_model(options)
         size = config["vision_cfg"]["image_size"]
         pictures = torch.randn(options.batch, 3, size, size)
@@ -112,22 +117,20 @@ class Akin:
 
 
 def fastest_peers(options):
-    """The fastest of each precision, after two steps of every way that works here."""
+    """The best of each precision, after two steps of every way that works here."""
     best = {}
-    for bf16 in (False, True):
-        for last in (False, True):
-            for compiled in (False,) if options.no_compile else (False, True):
-                try:
-                    peer = Peer(options, bf16, last, compiled)
-                    seconds, user = peer.run(2)
-                except Exception as error:  # a way that does not work on this machine
-                    print(f"left out, bf16 {bf16}, last {last}, compiled {compiled}: "
-                          f"{str(error)[:200]}", file=sys.stderr)
-                    continue
-                print(f"{peer.name}: {options.batch / seconds:.1f} pairs/s, user {user:.2f} s",
-                      file=sys.stderr)
-                if bf16 not in best or user < best[bf16][0]:
-                    best[bf16] = (user, peer)
+    for way in options.ways:
+        try:
+            peer = Peer(options, f"torch {way}")
+            seconds, user = peer.run(2)
+        except Exception as error:  # a way that does not work on this machine
+            print(f"left out, {way}: {str(error)[:200]}", file=sys.stderr)
+            continue
+        print(f"{peer.name}: {options.batch / seconds:.1f} pairs/s, user {user:.2f} s a step",
+              file=sys.stderr, flush=True)
+        precision = way.split()[0]
+        if precision not in best or user < best[precision][0]:
+            best[precision] = (user, peer)
     return [peer for _, peer in best.values()]
 
 
@@ -164,7 +167,7 @@ def main():
     parser.add_argument("--steps", type=int, default=3, help="of a side in a round")
     parser.add_argument("--isa", choices=("native", "avx2"), default="native")
     parser.add_argument("--precision", nargs="*", help="of akin; f32 and, not on AVX2, bf16")
-    parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
+    parser.add_argument("--ways", nargs="*", default=WAYS, help="of PyTorch; all unless named")
     parser.add_argument("--json")
     options = parser.parse_args()
     if options.isa == "avx2":
@@ -177,6 +180,7 @@ def main():
     sides = fastest_peers(options) + [Akin(options, p) for p in precisions]
     rows = {side.name: [] for side in sides}
     for i in range(options.rounds):
+        print(f"round {i + 1}", file=sys.stderr, flush=True)
         for side in sides if i % 2 == 0 else sides[::-1]:
             rows[side.name].append(side.run(options.steps))
             time.sleep(0.1)  # the pools of the peers spin for a while after a call

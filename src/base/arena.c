@@ -36,14 +36,23 @@ void akin_arena_clear(akin_arena *arena)
     akin_arena_init(arena);
 }
 
-/* A block of at least `bytes`: the spare one when it is large enough, else a new one. Spare blocks
- * that are too small are freed: sizes repeat, so the set settles after the first pass. */
+/* A block of at least `bytes`: the smallest spare one that is large enough, else a new one in place
+ * of the largest spare one. Sizes repeat, so the set settles after the first passes. Freeing every
+ * spare block that was too small never settles where a small one is taken before a larger one. */
 static struct akin_arena_block *block_for(akin_arena *arena, size_t bytes)
 {
-    while (arena->spare != NULL) {
-        struct akin_arena_block *block = arena->spare;
-        arena->spare = block->below;
-        if (block->capacity >= bytes)
+    struct akin_arena_block **best = NULL, **largest = NULL;
+    for (struct akin_arena_block **at = &arena->spare; *at != NULL; at = &(*at)->below) {
+        if ((*at)->capacity >= bytes && (best == NULL || (*at)->capacity < (*best)->capacity))
+            best = at;
+        if (largest == NULL || (*at)->capacity > (*largest)->capacity)
+            largest = at;
+    }
+    struct akin_arena_block **found = best != NULL ? best : largest;
+    if (found != NULL) {
+        struct akin_arena_block *block = *found;
+        *found = block->below;
+        if (best != NULL)
             return block;
         free(block);
     }
