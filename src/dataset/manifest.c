@@ -242,7 +242,8 @@ static akin_status add_text(akin_manifest_build *b, const akin_row *row, uint32_
         return no_memory(err);
     m->texts = grown;
     grown[m->text_count++] = (akin_manifest_text){
-        row->text.text, concept, language, row->weight, row->line,
+        .text = row->text.text, .concept = concept, .language = language, .weight = row->weight,
+        .stage = row->stage, .line = row->line,
     };
     return AKIN_OK;
 }

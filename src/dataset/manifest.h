@@ -41,6 +41,7 @@ typedef struct akin_manifest_text {
     uint32_t concept;
     uint32_t language; /* [0, language_count) */
     float weight;
+    uint16_t stage;
     uint32_t line;
 } akin_manifest_text;
 

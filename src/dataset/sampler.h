@@ -4,7 +4,7 @@
  * weight among those whose stage has been reached; of each concept at most one a batch, so that two
  * pictures of one thing are never each other's negatives (with fewer concepts than places the
  * remaining places are drawn freely, and akin_batch.concepts lets the loss mask them). The text is
- * drawn among the concept's by weight. */
+ * drawn by weight among those of the concept whose stage has been reached. */
 #ifndef AKIN_DATASET_SAMPLER_H
 #define AKIN_DATASET_SAMPLER_H
 

@@ -139,7 +139,7 @@ static void test_bias(void **state)
 {
     static const char *const configs[] = {
         "{\"model_cfg\": {\"embed_dim\": 12, %s}, \"preprocess_cfg\": {}}",
-        "{\"preprocess_cfg\": {\"model_cfg\": \"\\\"{\"}, \"model_cfg\"\n : {%s, \"embed_dim\":12}}",
+        "{\"preprocess_cfg\": {\"model_cfg\": \"\\\"{\"}, \"model_cfg\"\n : {%s,\"embed_dim\":12}}",
         "{\"model_cfg\":{\"init_logit_bias\" : null,\"embed_dim\":12,%s}}",
         "{\"model_cfg\":{%s,\"embed_dim\":12,\"init_logit_bias\":-3.5}}",
         "{\"model_cfg\":{\"init_logit_scale\":1.5,%s,\"embed_dim\":12}}",

@@ -222,6 +222,31 @@ static void test_stages(void **state)
     akin_manifest_close(m);
 }
 
+/* Texts wait for their stage too, in whatever order they come; where a concept has none yet, its
+ * first ones do. */
+static void test_text_stages(void **state)
+{
+    (void)state;
+    akin_manifest *m = opened("path\ttext\tconcept\tstage\n"
+                              "a\t\tx\t0\n\tlate\tx\t2\n\tnow\tx\t0\n\tthen\tx\t1\n"
+                              "b\t\ty\t0\n\tlast\ty\t7\n\tonly\ty\t4\n");
+    akin_sampler *s = sampler_of(m, 1, false);
+    static const unsigned stages[] = { 0, 1, 2, 3, 4, 6, 7, UINT16_MAX };
+    for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {
+        akin_pair pairs[512];
+        bool seen[5] = { false };
+        akin_sampler_batch(s, k, stages[k], pairs, 512);
+        for (int i = 0; i < 512; i++)
+            seen[pairs[i].text] = true;
+        for (size_t i = 0; i < m->text_count; i++) {
+            const akin_manifest_text *t = &m->texts[i];
+            assert_int_equal(seen[i], t->stage <= stages[k] || strcmp(t->text, "only") == 0);
+        }
+    }
+    akin_sampler_free(s);
+    akin_manifest_close(m);
+}
+
 static void test_nothing_to_draw(void **state)
 {
     (void)state;
@@ -245,7 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights),          cmocka_unit_test(test_once_a_batch),
         cmocka_unit_test(test_too_few_concepts), cmocka_unit_test(test_function_of_step),
-        cmocka_unit_test(test_stages),           cmocka_unit_test(test_nothing_to_draw),
+        cmocka_unit_test(test_stages),           cmocka_unit_test(test_text_stages),
+        cmocka_unit_test(test_nothing_to_draw),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
